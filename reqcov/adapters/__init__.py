@@ -1,0 +1,1 @@
+"""One module a framework: which route was it, and how is the middleware installed? Nothing else."""

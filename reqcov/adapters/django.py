@@ -1,0 +1,174 @@
+"""Recording for Django, sync and async. First in the list, it sees the other middleware too.
+
+MIDDLEWARE = ["reqcov.adapters.django.CoverageMiddleware", ...]
+REQCOV = {"source": ["shop"], "on_request": "shop.cov.seen"}
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from functools import cache
+from inspect import iscoroutinefunction
+from typing import Any
+
+from asgiref.sync import markcoroutinefunction
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured, MiddlewareNotUsed
+from django.core.handlers.asgi import ASGIHandler
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+from reqcov import asgi, wsgi
+from reqcov.config import disabled
+from reqcov.cores.base import Recording, current, part_of_request
+from reqcov.errors import ConfigError
+from reqcov.recorder import Recorder, qualified_name
+
+
+class CoverageMiddleware:
+    """Middleware for the `MIDDLEWARE` setting; the options of the recorder are in the setting `REQCOV`."""
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
+        if disabled():
+            raise MiddlewareNotUsed("REQCOV_DISABLED is set")
+        self._get_response = get_response
+        self.recorder = the_recorder()
+        self._is_async = iscoroutinefunction(get_response)
+        if self._is_async:
+            markcoroutinefunction(self)
+
+    def __call__(self, request: HttpRequest) -> Any:
+        """Serve one request."""
+        if part_of_request():
+            return self._get_response(request)
+        recording = self.recorder.start("http", request.method, request.path)
+        if recording is None:
+            return self._get_response(request)
+        exchange = _Exchange(self.recorder, recording, request, self._get_response)
+        return exchange.run_async() if self._is_async else exchange.run()
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> None:  # noqa: ARG002
+        """A view raised; Django makes a response of it before `__call__` could see that."""
+        recording = current.get()
+        if recording is not None:
+            recording.error = qualified_name(type(exception))
+
+
+@cache
+def the_recorder() -> Recorder:
+    """The one of this process: Django makes middleware anew for each handler and test client."""
+    options = getattr(settings, "REQCOV", {})
+    if not isinstance(options, dict):
+        raise ImproperlyConfigured(f"REQCOV must be a dictionary of options, not {options!r}.")
+    try:
+        return options["recorder"] if "recorder" in options else Recorder(**options)
+    except (ConfigError, TypeError) as error:
+        raise ImproperlyConfigured(f"REQCOV: {error}") from error
+
+
+class _Exchange:
+    """One request."""
+
+    def __init__(
+        self, recorder: Recorder, recording: Recording, request: HttpRequest, get_response: Callable[[HttpRequest], Any]
+    ) -> None:
+        self._recorder = recorder
+        self._recording = recording
+        self._request = request
+        self._get_response = get_response
+
+    def run(self) -> Any:
+        token = self._recorder.enter(self._recording)
+        response = None
+        try:
+            response = self._get_response(self._request)
+        finally:
+            self._recorder.leave(self._recording, token)
+            self._answered(response)
+        return response
+
+    async def run_async(self) -> Any:
+        token = self._recorder.enter(self._recording)
+        response = None
+        try:
+            response = await self._get_response(self._request)
+        finally:
+            self._recorder.leave(self._recording, token)
+            self._answered(response)
+        return response
+
+    def _answered(self, response: HttpResponseBase | None) -> None:
+        self._recording.status = response.status_code if response is not None else None
+        note_route(self._recording, self._request.resolver_match)
+        if self._recorder.route is not None:
+            self._recording.route = self._recorder.route(self._request.META)
+        if response is None or not response.streaming or getattr(response, "file_to_stream", None) is not None:
+            self._finish()
+            return
+        streaming: Any = response
+        chunks = AsyncChunks if streaming.is_async else wsgi.Chunks
+        # The setter closes what it is given together with the response.
+        streaming.streaming_content = chunks(self._recorder, self._recording, streaming.streaming_content, self._finish)
+
+    def _finish(self) -> None:
+        self._recorder.finish(self._recording)
+
+
+class AsyncChunks:
+    """A streamed body in async Django: each pull runs in the recording."""
+
+    def __init__(self, recorder: Recorder, recording: Recording, body: Any, finish: Callable[[], None]) -> None:
+        self._recorder = recorder
+        self._recording = recording
+        self._iterator = aiter(body)
+        self.close = finish
+        """Called by the response."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        token = self._recorder.enter(self._recording)
+        try:
+            return await anext(self._iterator)  # type: ignore[no-any-return]
+        except StopAsyncIteration:
+            self._recording.stop_clock()
+            raise
+        finally:
+            self._recorder.leave(self._recording, token)
+
+
+def note_route(recording: Recording, match: Any) -> None:
+    """Take route and endpoint from a `ResolverMatch`."""
+    if match is not None:
+        recording.route = "/" + match.route
+        recording.endpoint = qualified_name(getattr(match.func, "view_class", match.func))
+
+
+def wrap(handler: Any, *, recorder: Recorder) -> Any:
+    """An ASGI or WSGI callable around Django's own; takes the route where the handler resolves it."""
+    resolve = handler.resolve_request
+
+    def resolved(request: HttpRequest) -> Any:
+        match = resolve(request)
+        recording = current.get()
+        if recording is not None:
+            note_route(recording, match)
+        return match
+
+    handler.resolve_request = resolved
+    kind = _ASGIMiddleware if isinstance(handler, ASGIHandler) else _WSGIMiddleware
+    return kind(handler, recorder=recorder)
+
+
+class _ASGIMiddleware(asgi.CoverageMiddleware):
+    def locate(self, scope: Any, recording: Recording) -> None:
+        """None: had a route matched, it would be known."""
+
+
+class _WSGIMiddleware(wsgi.CoverageMiddleware):
+    def locate(self, environ: Any, recording: Recording) -> None:
+        """None: had a route matched, it would be known."""

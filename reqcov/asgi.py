@@ -1,0 +1,79 @@
+"""Recording for any ASGI app (https://asgi.readthedocs.io/en/latest/specs/main.html)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import Any
+
+from asgiref.compatibility import guarantee_single_callable
+
+from reqcov.config import disabled
+from reqcov.cores.base import Recording, part_of_request
+from reqcov.recorder import Recorder, qualified_name
+from reqcov.types import ASGIApp, Message, Receive, Scope, Send
+
+
+class CoverageMiddleware:
+    """Wraps an ASGI app, single or double callable; records its `http` and `websocket` scopes.
+
+    Takes a `recorder` to share, or the options of one. With `REQCOV_DISABLED` set it hands the app back untouched.
+    """
+
+    def __new__(cls, app: Any, **_options: Any) -> Any:
+        """`app` itself where reqcov is disabled."""
+        return app if disabled() else super().__new__(cls)
+
+    def __init__(self, app: Any, *, recorder: Recorder | None = None, **options: Any) -> None:
+        self.app: ASGIApp = guarantee_single_callable(app)
+        self.recorder = recorder or Recorder(**options)
+
+    def locate(self, scope: Scope, recording: Recording) -> str | None:
+        """The route's template, asked once the app is done; adapters know better."""
+        return self.recorder.made_up_route(scope["path"], recording.status)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        protocol = scope["type"]
+        if protocol not in ("http", "websocket") or part_of_request():
+            await self.app(scope, receive, send)
+            return
+        recorder = self.recorder
+        recording = recorder.start(protocol, scope.get("method", "WEBSOCKET"), scope["path"])
+        if recording is None:
+            await self.app(scope, receive, send)
+            return
+
+        def watched_send(message: Message) -> Awaitable[None]:
+            watch(message, recording)
+            return send(message)
+
+        token = recorder.enter(recording)
+        try:
+            await self.app(scope, receive, watched_send)
+        except BaseException as error:
+            recording.error = qualified_name(type(error))
+            raise
+        finally:
+            recorder.leave(recording, token)
+            recorder.finish(recording, self.route, scope)
+
+    def route(self, scope: Scope, recording: Recording) -> str | None:
+        """The user's answer, or else ours."""
+        asked = self.recorder.route
+        return asked(scope) if asked else self.locate(scope, recording)
+
+
+def watch(message: Message, recording: Recording) -> None:
+    """Take the status and the moment of the last byte from what an app sends."""
+    kind = message.get("type")
+    if kind in ("http.response.start", "websocket.http.response.start"):
+        recording.status = message.get("status")
+    elif kind in ("http.response.body", "websocket.http.response.body"):
+        if not message.get("more_body"):
+            recording.stop_clock()
+    elif kind == "http.response.pathsend":
+        recording.stop_clock()
+    elif kind == "websocket.accept":
+        recording.status = 101
+    elif kind == "websocket.close" and recording.status is None:
+        recording.status = 403

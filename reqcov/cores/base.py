@@ -1,0 +1,102 @@
+"""What the recorder and the cores share: the recording, where it lives, and what a core must do."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from time import perf_counter
+from typing import Any, Protocol
+
+from reqcov.types import Arcs, Lines
+
+
+class Recording:
+    """One request or job being measured. The recorder owns it; the core fills `hits`."""
+
+    __slots__ = (
+        "complete",
+        "core",
+        "endpoint",
+        "error",
+        "hits",
+        "labels",
+        "method",
+        "path",
+        "protocol",
+        "route",
+        "sampled",
+        "started",
+        "started_at",
+        "status",
+        "stopped",
+    )
+
+    def __init__(self, protocol: str, method: str | None, path: str | None, sampled: bool) -> None:
+        self.protocol = protocol
+        self.method = method
+        self.path = path
+        self.sampled = self.complete = sampled
+        self.hits: dict[Any, set[Any]] = {}
+        """Per code object or file, what ran; the core alone knows the encoding."""
+        self.core: Core | None = None
+        """The core that fills it; None before it began and after it ended."""
+        self.started_at = datetime.now(UTC)
+        self.started = perf_counter()
+        self.stopped: float | None = None
+        self.route: str | None = None
+        self.endpoint: str | None = None
+        self.status: int | None = None
+        self.error: str | None = None
+        self.labels: dict[str, str] = {}
+
+    def stop_clock(self) -> None:
+        """The last byte of the body has gone out; the first call counts."""
+        if self.stopped is None:
+            self.stopped = perf_counter()
+
+
+current: ContextVar[Recording | None] = ContextVar("reqcov_recording", default=None)
+"""The recording that what runs now belongs to. A finished one may be left over in a task that outlived its request."""
+
+
+def part_of_request() -> bool:
+    """Whether a request is being recorded already: an instrumented app inside another is recorded once."""
+    recording = current.get()
+    return recording is not None and recording.core is not None and recording.protocol != "job"
+
+
+class Threads(Protocol):
+    """Follows recordings from thread to thread."""
+
+    def enter(self, recording: Recording) -> bool:
+        """On this thread, code of `recording` runs from now on; False where it can't be measured."""
+
+    def leave(self, recording: Recording) -> None:
+        """On this thread, the code of `recording`, entered before, has run."""
+
+
+class Core(Protocol):
+    """A measuring engine. Any number of recordings may be open; each thread runs the code of one at a time."""
+
+    name: str
+
+    def begin(self, recording: Recording) -> None:
+        """Be ready for `recording` before any of its code runs."""
+
+    threads: Threads | None
+    """What is to be told on which thread a recording runs, where the context variable is not enough."""
+
+    def end(self, recording: Recording) -> None:
+        """Take no more for `recording`."""
+
+    def read(self, hits: dict[Any, set[Any]]) -> tuple[Lines, Arcs | None]:
+        """The lines and arcs that are meant by the hits of an ended recording."""
+
+    def unattributed(self) -> int:
+        """How many distinct lines ran in no recording while some were open."""
+
+    def after_fork(self) -> None:
+        """In a forked child: forget the parent's open recordings."""
+
+    def close(self) -> None:
+        """Leave nothing installed."""

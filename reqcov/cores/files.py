@@ -1,0 +1,67 @@
+"""Which files are measured: coverage.py's own rules, asked once a file."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from types import CodeType, FrameType, SimpleNamespace
+from typing import Any
+
+from coverage.inorout import InOrOut
+
+from reqcov.errors import ConfigError, logger
+
+OWN_FOLDER = str(Path(__file__).resolve().parent.parent)
+
+CO_OPTIMIZED = 0x0001
+"""The flag of code objects that are bodies of functions, not of modules or classes."""
+
+
+def is_function(code: CodeType) -> bool:
+    """Whether `code` runs when something is called, and not when a module is imported or a class is made."""
+    return bool(code.co_flags & CO_OPTIMIZED) and not code.co_name.startswith(("__annotate__", "<generic parameters"))
+
+
+class Files:
+    """Answers which files are measured, and remembers each answer."""
+
+    def __init__(self, coverage_config: Any) -> None:
+        def warn(message: str, slug: str | None = None, once: bool = False) -> None:  # noqa: ARG001
+            logger.warning("reqcov: %s", message)
+
+        try:
+            self._rules = InOrOut(coverage_config, warn, None, include_namespace_packages=False)
+        except Exception as error:
+            raise ConfigError(f"What to measure can't be worked out: {error}") from error
+        # Plugins measure templates and other files that are no Python source; those are not recorded.
+        self._rules.plugins = SimpleNamespace(file_tracers=())  # type: ignore[assignment]
+        self._answers: dict[str, str | None] = {}
+        self.digests: dict[str, str] = {}
+        """Digest of the source of each measured file seen so far, as it was when it was first seen."""
+
+    def measured(self, code: CodeType, frame: FrameType | None) -> str | None:
+        """The absolute name under which the file of `code` is measured, or None where it is not."""
+        try:
+            return self._answers[code.co_filename]
+        except KeyError:
+            answer = self._answers[code.co_filename] = self._ask(code.co_filename, frame)
+            return answer
+
+    def _ask(self, filename: str, frame: FrameType | None) -> str | None:
+        if not filename.endswith((".py", ".pyw")) and Path(filename).suffix:
+            return None
+        disposition = self._rules.should_trace(filename, frame)
+        name = disposition.source_filename
+        if not disposition.trace or name is None or name.startswith(OWN_FOLDER):
+            return None
+        self.digests[name] = _digest(name)
+        return name
+
+
+
+def _digest(name: str) -> str:
+    try:
+        content = Path(name).read_bytes()
+    except OSError:
+        content = name.encode("utf-8", "surrogateescape")
+    return hashlib.sha256(content).hexdigest()

@@ -1,0 +1,215 @@
+"""The core for CPython 3.12 and newer: line events of `sys.monitoring` (PEP 669), disarmed as soon as they have nothing to tell.
+
+One invariant holds it up: *a line is disarmed only while every open complete recording already holds it.* With no
+recording open any line may be disarmed at its first hit, so an idle process runs at full speed; with one open, a line
+costs one callback; and when a recording begins, what was disarmed is armed again.
+
+Three things make that right when threads interleave anywhere the interpreter lets them:
+
+- A callback reads the epoch first and compares it last, with nothing between the comparison and the return that could
+  let another thread run. A recording that begins publishes itself, then changes the epoch, then re-arms.
+- A code object is noted as disarmed before the comparison, so whoever begins after it finds the note.
+- Re-arming switches a code object's events off and on within one call into C, so no thread runs it while they are off.
+
+All three lean on the global interpreter lock; where there is none, nothing is ever disarmed.
+"""
+
+from __future__ import annotations
+
+import dis
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable
+from itertools import repeat
+from types import CodeType
+
+from reqcov.cores.base import Recording, current
+from reqcov.cores.files import Files, is_function
+from reqcov.errors import Faults
+from reqcov.types import Arcs, Lines
+
+# The debugger's and coverage.py's own ids (0 and 1) are left to them: they may start later than we do.
+TOOL_IDS = (3, 4, 5, 2)
+
+Hits = dict[int, set[int]]
+
+
+def free_tool_id() -> int | None:
+    """An id of `sys.monitoring` that nobody uses, or None."""
+    return next((tool for tool in TOOL_IDS if sys.monitoring.get_tool(tool) is None), None)
+
+
+class MonitoringCore:
+    """Records lines through events that are local to the code objects of measured files."""
+
+    name = "monitoring"
+    threads = None
+
+    def __init__(self, files: Files, faults: Faults, tool: int) -> None:
+        self._files = files
+        self._faults = faults
+        self._tool = tool
+        self._lock = threading.Lock()
+        self._codes: dict[int, tuple[CodeType, str, int]] = {}
+        # A code object's id to the code object itself (kept alive: ids are keys), its file, the events it wants.
+        self._first_offsets: dict[int, int] = {}
+        self._disarmed: dict[int, CodeType] = {}
+        self._open: tuple[Hits, ...] = ()
+        self._epoch = object()
+        self._nobody: Hits = {}
+        self._may_disarm = getattr(sys, "_is_gil_enabled", lambda: True)()
+        self._install()
+
+    def _install(self) -> None:
+        events = sys.monitoring.events
+        on_line = self._line_callback()
+        sys.monitoring.use_tool_id(self._tool, "reqcov")
+        sys.monitoring.register_callback(self._tool, events.PY_START, self._start_callback())
+        sys.monitoring.register_callback(self._tool, events.LINE, on_line)
+        sys.monitoring.register_callback(self._tool, events.INSTRUCTION, self._instruction_callback(on_line))
+        sys.monitoring.set_events(self._tool, events.PY_START)
+
+    def _start_callback(self) -> Callable[[CodeType, int], object]:
+        """Meets each code object of the process once, and arms those that are measured."""
+        disable, events = sys.monitoring.DISABLE, sys.monitoring.events
+
+        def on_start(code: CodeType, offset: int) -> object:  # noqa: ARG001
+            if id(code) in self._codes or not is_function(code):
+                return disable
+            try:
+                name = self._files.measured(code, sys._getframe(1))
+                if name is not None:
+                    wanted = events.LINE
+                    offset_of_body = body_on_first_line(code)
+                    if offset_of_body is not None:
+                        self._first_offsets[id(code)] = offset_of_body
+                        wanted |= events.INSTRUCTION
+                    self._codes[id(code)] = (code, name, wanted)
+                    sys.monitoring.set_local_events(self._tool, code, wanted)
+            except Exception as error:
+                self._faults.report("a function could not be prepared for measuring", error)
+                return None  # met again the next time
+            return disable
+
+        return on_start
+
+    def _line_callback(self) -> Callable[[CodeType, int], object]:
+        """Runs for every armed line: as little as can be."""
+        disable, recording_here, disarmed, nobody = (
+            sys.monitoring.DISABLE,
+            current.get,
+            self._disarmed,
+            self._nobody,
+        )
+        may_disarm = self._may_disarm
+
+        def on_line(code: CodeType, line: int) -> object:
+            epoch = self._epoch  # first: see the module's docstring
+            key = id(code)
+            others = self._open
+            recording = recording_here()
+            if recording is not None and recording.core is self:
+                hits = recording.hits
+            elif others:
+                hits = nobody
+            else:
+                hits = None
+            if hits is not None:
+                try:
+                    hits[key].add(line)
+                except KeyError:
+                    hits.setdefault(key, set()).add(line)
+            for other in others:
+                if other is not hits:
+                    lines = other.get(key)
+                    if lines is None or line not in lines:
+                        return None
+            disarmed[key] = code
+            if epoch is self._epoch and may_disarm:  # last, and no call from here on
+                return disable
+            return None
+
+        return on_line
+
+    def _instruction_callback(self, on_line: Callable[[CodeType, int], object]) -> Callable[[CodeType, int], object]:
+        """Stands in for the line event of a body that begins on its `def` or `lambda` line."""
+        disable, first_offsets = sys.monitoring.DISABLE, self._first_offsets
+
+        def on_instruction(code: CodeType, offset: int) -> object:
+            if offset == first_offsets[id(code)]:
+                return on_line(code, code.co_firstlineno)
+            return disable
+
+        return on_instruction
+
+    def begin(self, recording: Recording) -> None:
+        """Arm again whatever an earlier recording has disarmed."""
+        recording.core = self
+        if not recording.sampled:
+            return
+        with self._lock:
+            self._open = (*self._open, recording.hits)
+            self._epoch = object()
+            self._arm_again()
+
+    def _arm_again(self) -> None:
+        codes: list[CodeType] = []
+        events: list[int] = []
+        while self._disarmed:
+            key, code = self._disarmed.popitem()
+            codes += (code, code)
+            events += (0, self._codes[key][2])
+        deque(map(sys.monitoring.set_local_events, repeat(self._tool), codes, events), maxlen=0)
+
+    def end(self, recording: Recording) -> None:
+        """Close `recording`; what it does not hold no longer keeps lines armed."""
+        recording.core = None
+        if recording.sampled:
+            hits = recording.hits
+            with self._lock:
+                self._open = tuple(other for other in self._open if other is not hits)
+
+    def read(self, hits: Hits) -> tuple[Lines, Arcs | None]:
+        """The lines by file; arcs are not for this core."""
+        lines: dict[str, set[int]] = {}
+        for key, numbers in list(hits.items()):  # a task that outlives its request may still be at it
+            lines.setdefault(self._codes[key][1], set()).update(numbers)
+        return {name: frozenset(numbers) for name, numbers in lines.items()}, None
+
+    def unattributed(self) -> int:
+        """How many distinct lines ran in no recording while some were open."""
+        return sum(map(len, list(self._nobody.values())))
+
+    def after_fork(self) -> None:
+        """In a forked child: the parent's recordings are none of ours."""
+        self._lock = threading.Lock()
+        self._open = ()
+        self._epoch = object()
+
+    def close(self) -> None:
+        """Give the tool id back; every event goes with it."""
+        if sys.monitoring.get_tool(self._tool) != "reqcov":
+            return
+        sys.monitoring.set_events(self._tool, 0)
+        for code, _, _ in list(self._codes.values()):
+            sys.monitoring.set_local_events(self._tool, code, 0)
+        for event in (sys.monitoring.events.PY_START, sys.monitoring.events.LINE, sys.monitoring.events.INSTRUCTION):
+            sys.monitoring.register_callback(self._tool, event, None)
+        sys.monitoring.free_tool_id(self._tool)
+
+
+def body_on_first_line(code: CodeType) -> int | None:
+    """The offset of the first instruction of a body that begins on the line of its own `def` or `lambda`.
+
+    From 3.13 on such a line fires no line event once it is armed. None for all other code objects, and on 3.12.
+    """
+    if sys.version_info < (3, 13):
+        return None
+    resumed = False
+    for instruction in dis.get_instructions(code):
+        if resumed:
+            line = instruction.positions.lineno if instruction.positions else None
+            return instruction.offset if line == code.co_firstlineno else None
+        resumed = instruction.opname == "RESUME"
+    return None

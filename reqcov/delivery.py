@@ -1,0 +1,110 @@
+"""Brings finished records to a sink, after the response and away from the request."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+
+from reqcov.errors import Faults
+from reqcov.record import RequestRecord
+from reqcov.types import Sink
+
+CAPACITY = 10_000
+"""Records that may wait for one sink; more are dropped and counted."""
+
+LINGER = 0.02
+"""Seconds to wait after the first of a batch: servers send the response meanwhile, and threads switch less often."""
+
+
+class Delivery:
+    """One sink with a queue and a thread of its own, so that a slow or hanging sink holds up nobody else."""
+
+    def __init__(self, sink: Sink, faults: Faults) -> None:
+        self.sink = sink
+        self.failed = 0
+        """How many calls of the sink raised."""
+        self.dropped = 0
+        """How many records found the queue full."""
+        self._faults = faults
+        self._begin()
+
+    def after_fork(self) -> None:
+        """Begin afresh: threads do not survive a fork, and what was waiting is the parent's to deliver."""
+        self._begin()
+        self._attempt("after_fork")
+
+    def _begin(self) -> None:
+        self._queue: queue.SimpleQueue[RequestRecord | threading.Event | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._starting = threading.Lock()
+        self._hurry = threading.Event()
+
+    def put(self, record: RequestRecord) -> None:
+        """Hand over one record; returns at once unless the sink is immediate."""
+        if self.sink.immediate:
+            self._attempt("accept", record)
+        elif self._queue.qsize() >= CAPACITY:
+            self.dropped += 1
+            self._faults.report(f"{self._name} is too slow; records are dropped")
+        else:
+            self._queue.put(record)
+            if self._thread is None:
+                self._start()
+
+    @property
+    def _name(self) -> str:
+        return type(self.sink).__name__
+
+    def _start(self) -> None:
+        with self._starting:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name=f"reqcov {self._name}", daemon=True)
+                self._thread.start()
+
+    def _run(self) -> None:
+        while True:
+            batch = [self._queue.get()]
+            self._hurry.wait(LINGER)
+            while not self._queue.empty():
+                batch.append(self._queue.get())
+            done = [item for item in batch if isinstance(item, threading.Event)]
+            for item in batch:
+                if isinstance(item, RequestRecord):
+                    self._attempt("accept", item)
+            self._attempt("flush")
+            for event in done:
+                event.set()
+            if None in batch:
+                return
+
+    def _attempt(self, method: str, *arguments: RequestRecord) -> None:
+        try:
+            getattr(self.sink, method)(*arguments)
+        except Exception as error:
+            self.failed += 1
+            self._faults.report(f"{self._name} failed to {method}: {error!r}", error)
+
+    def flush(self, timeout: float) -> bool:
+        """Wait until everything that was put is delivered and flushed; False after `timeout` seconds in vain."""
+        if self.sink.immediate or self._thread is None:
+            self._attempt("flush")
+            return True
+        done = threading.Event()
+        self._hurry.set()
+        self._queue.put(done)
+        arrived = done.wait(timeout)
+        self._hurry.clear()
+        return arrived
+
+    def close(self, timeout: float) -> None:
+        """Deliver what waits, for at most `timeout` seconds, then close the sink."""
+        deadline = time.monotonic() + timeout
+        if not self.flush(timeout):
+            self._faults.report(f"{self._name} did not finish in time; {self._queue.qsize()} records are lost")
+            return
+        if self._thread is not None:
+            self._queue.put(None)
+            if self._thread is not threading.current_thread():
+                self._thread.join(max(0.0, deadline - time.monotonic()))
+        self._attempt("close")

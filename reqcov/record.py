@@ -1,0 +1,127 @@
+"""The finished value: what one request ran."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from coverage.numbits import nums_to_numbits
+
+from reqcov.types import Arcs, Lines
+
+UNMATCHED = "(unmatched)"
+
+
+def footprint(lines: Lines, digests: Mapping[str, str]) -> str:
+    """Content address (hex) of what code ran: the same lines of the same sources give the same footprint.
+
+    `digests` maps file names to digests of their source. Where a file lies does not matter, what it says does.
+    """
+    rows = sorted((digests[name], nums_to_numbits(numbers).hex()) for name, numbers in lines.items() if numbers)
+    return hashlib.sha256(repr(rows).encode()).hexdigest()[:32]
+
+
+class Executed:
+    """The code that ran. Turning raw hits into lines is put off until somebody reads them."""
+
+    def __init__(self, read: Callable[[Any], tuple[Lines, Arcs | None, str]], hits: Any) -> None:
+        self._read = read
+        self._hits = hits
+
+    @cached_property
+    def result(self) -> tuple[Lines, Arcs | None, str]:
+        """Lines, arcs (None unless branches were measured) and footprint."""
+        return self._read(self._hits)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Executed) and self.result == other.result
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Executed, (tuple, self.result)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RequestRecord:
+    """One finished request or job, and the code that it ran."""
+
+    id: str
+    """32 hexadecimal digits."""
+    protocol: str
+    """`http`, `websocket` or `job`."""
+    method: str | None
+    """HTTP's own, in upper case; `WEBSOCKET` for a websocket; None for a job."""
+    path: str | None
+    """The concrete URL path, without the query string; None for a job."""
+    route: str | None
+    """The template, such as `/orders/{id}`; a job's name; None where no route matched."""
+    endpoint: str | None
+    """Dotted name of the view, where the framework tells it."""
+    status: int | None
+    """HTTP status; for a websocket 101 once accepted; None where there was no answer."""
+    started_at: datetime
+    """Aware, in UTC."""
+    duration: float
+    """Seconds, to the last byte of the body."""
+    error: str | None
+    """Qualified name of the exception that ended it."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    complete: bool
+    """False where the request was not sampled, or was cut short: then only lines new to the process were seen."""
+    executed: Executed = field(repr=False)
+
+    @property
+    def lines(self) -> Lines:
+        """Absolute file name to the line numbers that ran, as coverage.py would store them."""
+        return self.executed.result[0]
+
+    @property
+    def arcs(self) -> Arcs | None:
+        """Absolute file name to pairs of line numbers, or None unless branches were measured."""
+        return self.executed.result[1]
+
+    @property
+    def footprint(self) -> str:
+        """Content address of what ran; see `footprint`."""
+        return self.executed.result[2]
+
+    @property
+    def context(self) -> str:
+        """coverage.py's label for it: `GET /orders/{id}`."""
+        route = self.route or UNMATCHED
+        return f"{self.method} {route}" if self.method else route
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything, in types that JSON knows; `from_dict` reads it back without loss."""
+        plain = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "executed"}
+        lines, arcs, digest = self.executed.result
+        return plain | {
+            "started_at": self.started_at.isoformat(),
+            "labels": dict(self.labels),
+            "context": self.context,
+            "footprint": digest,
+            "lines": {name: sorted(numbers) for name, numbers in sorted(lines.items())},
+            "arcs": None if arcs is None else {name: sorted(pairs) for name, pairs in sorted(arcs.items())},
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> RequestRecord:
+        """The record that `to_dict` gave `values`, also after a way through JSON.
+
+        Raises KeyError where a value is missing.
+        """
+        lines = {name: frozenset(numbers) for name, numbers in values["lines"].items()}
+        arcs = values["arcs"]
+        if arcs is not None:
+            arcs = {name: frozenset((start, end) for start, end in pairs) for name, pairs in arcs.items()}
+        given = {f.name: values[f.name] for f in fields(cls) if f.name not in ("executed", "started_at")}
+        return cls(
+            started_at=datetime.fromisoformat(values["started_at"]),
+            executed=Executed(tuple, (lines, arcs, values["footprint"])),
+            **given,
+        )

@@ -1,0 +1,329 @@
+"""The recorder: starts and finishes recordings, and hands the finished records to the sinks."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import time
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextvars import Token
+from dataclasses import dataclass
+from functools import lru_cache, wraps
+from random import random
+from typing import Any, TypeVar
+
+from reqcov.config import CoreChoice, disabled, resolve
+from reqcov.cores.base import Recording, current
+from reqcov.cores.choice import choose
+from reqcov.cores.files import Files
+from reqcov.delivery import Delivery
+from reqcov.errors import Faults
+from reqcov.record import Executed, RequestRecord, footprint
+from reqcov.routes import MadeUpRoutes
+from reqcov.sinks import CallbackSink
+from reqcov.threads import FollowedThreads
+from reqcov.types import Arcs, Lines, OnRequest, Route, Sink
+
+T = TypeVar("T")
+
+CLOSING_TIME = 5.0
+"""Seconds that closing, and the end of the process, wait for the sinks."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stats:
+    """What a recorder has done so far."""
+
+    seen: int
+    """Requests and jobs that began."""
+    recorded: int
+    """Of these, how many came to a complete record."""
+    unattributed: int
+    """Distinct lines that ran in no recording while some were open: threads or tasks that carry no context."""
+    failed: Mapping[str, int]
+    """Calls that raised, by class of sink."""
+    dropped: Mapping[str, int]
+    """Records that a sink was too slow for, by class of sink."""
+    faults: Mapping[str, int]
+    """Errors of reqcov itself, by kind; each kind was logged once."""
+    core: str
+    """`monitoring`, `settrace`, or `none` where `REQCOV_DISABLED` is set."""
+    reason: str
+    """Why it is this core."""
+
+
+class Recorder:
+    """Measures requests and jobs, any number at a time. One in a process is normal; share it by `recorder=`."""
+
+    def __init__(
+        self,
+        *,
+        source: Iterable[str] | None = None,
+        include: Iterable[str] | None = None,
+        omit: Iterable[str] | None = None,
+        branch: bool | None = None,
+        core: CoreChoice | None = None,
+        sample: float | None = None,
+        route: Route | str | None = None,
+        on_request: OnRequest | str | None = None,
+        sinks: Iterable[Sink | str] | Sink | None = None,
+        follow_threads: bool | None = None,
+    ) -> None:
+        """Begin measuring. What is not given is looked up, see `docs/configuration.md`.
+
+        - `source`: folders or packages to measure; `include`, `omit`: file patterns, all as coverage.py has them.
+        - `branch`: record arcs too.
+        - `core`: `auto`, `monitoring` or `settrace`.
+        - `sample`: the share of requests, 0 to 1, that are recorded completely.
+        - `route`: from a scope or an environ to the route's template.
+        - `on_request`: a function or coroutine function that gets every record; or its dotted name.
+        - `sinks`: what else gets every record.
+        - `follow_threads`: carry recordings into threads that are started, and executors that are given work.
+
+        Raises ConfigError where an option is unusable.
+        """
+        self._config = config = resolve(
+            source=source,
+            include=include,
+            omit=omit,
+            branch=branch,
+            core=core,
+            sample=sample,
+            route=route,
+            on_request=on_request,
+            sinks=sinks,
+            follow_threads=follow_threads,
+        )
+        self._enabled = not disabled()
+        self._faults = Faults()
+        self._sample = config.sample
+        self._seen = self._recorded = 0
+        self._open: set[Recording] = set()
+        self._made_up_routes = MadeUpRoutes()
+        callback = [CallbackSink(config.on_request)] if config.on_request else []
+        self._deliveries = [Delivery(sink, self._faults) for sink in (*callback, *config.sinks)]
+        self._followed: FollowedThreads | None = None
+        if self._enabled:
+            self._files = Files(config.coverage_config)
+            self._core, self._reason = choose(config, self._files, self._faults)
+            self._threads = self._core.threads
+            if config.follow_threads:
+                self._followed = FollowedThreads(self._carry)
+            _alive.add(self)
+
+    # -- what the wrappers use ------------------------------------------------------------------------------------
+
+    @property
+    def route(self) -> Route | None:
+        """The user's own answer to which route a scope or an environ is for."""
+        return self._config.route
+
+    def start(self, protocol: str, method: str | None = None, path: str | None = None) -> Recording | None:
+        """Begin a recording; None where it is not measured. Raises nothing. `enter` it to run code in it."""
+        if not self._enabled:
+            return None
+        try:
+            recording = Recording(protocol, method, path, self._sample >= 1 or random() < self._sample)
+            self._seen += 1  # no thread can come in between under the interpreter lock
+            self._open.add(recording)
+            self._core.begin(recording)
+        except Exception as error:
+            self._faults.report("a request could not be started", error)
+            return None
+        return recording
+
+    def enter(self, recording: Recording) -> Token[Recording | None] | None:
+        """What runs now, in this context, belongs to `recording`; give the token to `leave`. None: it can't be."""
+        if self._threads is not None:
+            try:
+                measured = self._threads.enter(recording)
+            except Exception as error:
+                self._faults.report("a request could not be measured", error)
+                measured = False
+            if not measured:
+                recording.complete = False
+                return None
+        return current.set(recording)
+
+    def leave(self, recording: Recording, token: Token[Recording | None] | None) -> None:
+        """The end of what `enter` began."""
+        if token is None:
+            return
+        try:
+            current.reset(token)
+        except ValueError:  # the app drove us from another context than it started us in
+            current.set(None)
+        if self._threads is not None:
+            try:
+                self._threads.leave(recording)
+            except Exception as error:
+                self._faults.report("a request could not be left", error)
+
+    def finish(
+        self,
+        recording: Recording,
+        locate: Callable[[Any, Recording], str | None] | None = None,
+        request: Any = None,
+    ) -> None:
+        """End `recording` and hand its record over, once however often it is called. Raises nothing.
+
+        Where no adapter has told the route before, `locate` is asked for it, about `request`.
+        """
+        try:
+            self._open.remove(recording)
+        except KeyError:
+            return
+        try:
+            recording.stop_clock()
+            self._recorded += recording.complete
+            self._core.end(recording)
+            if not self._deliveries:
+                return
+            if recording.route is None and locate is not None:
+                recording.route = locate(request, recording)
+            record = self._record(recording)
+        except Exception as error:
+            self._faults.report("a request could not be finished", error)
+            return
+        for delivery in self._deliveries:
+            delivery.put(record)
+
+    def made_up_route(self, path: str, status: int | None) -> str | None:
+        """A template for an app that has none: the path with its identifiers collapsed; None for a 404."""
+        return None if status == 404 else self._made_up_routes(path)
+
+    def _record(self, recording: Recording) -> RequestRecord:
+        assert recording.stopped is not None
+        return RequestRecord(
+            id=os.urandom(16).hex(),
+            protocol=recording.protocol,
+            method=recording.method,
+            path=recording.path,
+            route=recording.route,
+            endpoint=recording.endpoint,
+            status=recording.status,
+            started_at=recording.started_at,
+            duration=recording.stopped - recording.started,
+            error=recording.error,
+            labels=recording.labels,
+            complete=recording.complete,
+            executed=Executed(self._read, recording.hits),
+        )
+
+    def _read(self, hits: Any) -> tuple[Lines, Arcs | None, str]:
+        lines, arcs = self._core.read(hits)
+        return lines, arcs, footprint(lines, self._files.digests)
+
+    def _carry(self, recording: Recording | None, function: Callable[..., T]) -> Callable[..., T]:
+        """`function`, to be called on another thread, for `recording` as long as that is open."""
+
+        @wraps(function)
+        def carried(*args: Any, **kwargs: Any) -> T:
+            if recording is None or recording.core is None:
+                return function(*args, **kwargs)
+            token = self.enter(recording)
+            try:
+                return function(*args, **kwargs)
+            finally:
+                self.leave(recording, token)
+
+        return carried
+
+    # -- what the user uses ---------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def record(self, name: str) -> Iterator[None]:
+        """Record what is no request: a job, a command, a consumer. `name` becomes its route and context.
+
+        What the functions called in the block run is recorded, apart from a request that the block itself is part of.
+        """
+        recording = self.start("job")
+        if recording is None:
+            yield
+            return
+        recording.route = name
+        token = self.enter(recording)
+        try:
+            yield
+        except BaseException as error:
+            recording.error = qualified_name(type(error))
+            raise
+        finally:
+            self.leave(recording, token)
+            self.finish(recording)
+
+    def stats(self) -> Stats:
+        """What happened so far."""
+        return Stats(
+            seen=self._seen,
+            recorded=self._recorded,
+            unattributed=self._core.unattributed() if self._enabled else 0,
+            failed={type(d.sink).__name__: d.failed for d in self._deliveries if d.failed},
+            dropped={type(d.sink).__name__: d.dropped for d in self._deliveries if d.dropped},
+            faults=dict(self._faults.counts),
+            core=self._core.name if self._enabled else "none",
+            reason=self._reason if self._enabled else "REQCOV_DISABLED is set",
+        )
+
+    def flush(self, timeout: float = CLOSING_TIME) -> bool:
+        """Wait until every finished request has reached every sink; False after `timeout` seconds in vain."""
+        deadline = time.monotonic() + timeout
+        return all([delivery.flush(max(0.0, deadline - time.monotonic())) for delivery in self._deliveries])
+
+    def close(self) -> None:
+        """Finish what is open as incomplete, deliver it, and leave nothing installed. Wrapped apps go on unmeasured."""
+        if not self._enabled:
+            return
+        for recording in list(self._open):
+            recording.complete = False
+            self.finish(recording)
+        self._enabled = False
+        self._core.close()
+        if self._followed is not None:
+            self._followed.close()
+        for delivery in self._deliveries:
+            delivery.close(CLOSING_TIME)
+        _alive.discard(self)
+
+    def __enter__(self) -> Recorder:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def _after_fork(self) -> None:
+        for recording in self._open:
+            recording.core = None
+        self._open.clear()
+        self._core.after_fork()
+        for delivery in self._deliveries:
+            delivery.after_fork()
+
+
+@lru_cache(maxsize=1024)
+def qualified_name(thing: Any) -> str:
+    """`shop.views.show` for a function, `ValueError` or `shop.errors.Gone` for a class."""
+    while hasattr(thing, "func"):  # functools.partial
+        thing = thing.func
+    if not hasattr(thing, "__qualname__"):
+        thing = type(thing)
+    module: str = thing.__module__ or ""
+    return thing.__qualname__ if module == "builtins" else f"{module}.{thing.__qualname__}"  # type: ignore[no-any-return]
+
+
+_alive: weakref.WeakSet[Recorder] = weakref.WeakSet()
+
+
+def _for_all(method: str) -> Callable[[], None]:
+    def call() -> None:
+        for recorder in list(_alive):
+            getattr(recorder, method)()
+
+    return call
+
+
+atexit.register(_for_all("close"))
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_for_all("_after_fork"))

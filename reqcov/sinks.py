@@ -1,0 +1,173 @@
+"""Where records can go: a function, memory, a file of JSON lines, a coverage.py data file."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import threading
+from collections import defaultdict
+from collections.abc import Iterator
+from concurrent.futures import Future, wait
+from inspect import iscoroutinefunction
+from pathlib import Path
+from typing import Any
+
+from coverage import CoverageData
+
+from reqcov.record import RequestRecord
+from reqcov.types import Arcs, Lines, OnRequest, Sink
+
+try:
+    import fcntl
+except ImportError:  # Windows has none: there, let one process write one file
+    fcntl = None  # type: ignore[assignment]
+
+
+GRACE = 0.5
+"""Seconds that a flush waits for coroutines which still run; one that hangs must not hold up the next records."""
+
+
+class CallbackSink(Sink):
+    """Calls a function with each record; a coroutine function runs on an event loop of the sink's own.
+
+    Coroutines run side by side.
+    """
+
+    def __init__(self, function: OnRequest) -> None:
+        self._function = function
+        self._is_async = iscoroutinefunction(function) or iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004
+        self.after_fork()
+
+    def after_fork(self) -> None:
+        """The event loop's thread is the parent's."""
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._running: set[Future[None]] = set()
+
+    def accept(self, record: RequestRecord) -> None:
+        """Call the function."""
+        if self._is_async:
+            self._running.add(asyncio.run_coroutine_threadsafe(self._call(record), self._started_loop()))
+        else:
+            self._function(record)
+
+    async def _call(self, record: RequestRecord) -> None:
+        await self._function(record)  # type: ignore[misc]
+
+    def _started_loop(self) -> asyncio.AbstractEventLoop:
+        if self._loop is None:
+            self._loop = asyncio.new_event_loop()
+            threading.Thread(target=self._loop.run_forever, name="reqcov on_request", daemon=True).start()
+        return self._loop
+
+    def flush(self) -> None:
+        """Wait a moment for coroutines. Raises what one of them raised."""
+        done, self._running = wait(self._running, GRACE)
+        for future in done:
+            future.result()
+
+    def close(self) -> None:
+        """Stop the event loop."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+
+
+class MemorySink(Sink):
+    """Keeps every record in `records`, from the moment the request ends; for tests and for the prompt."""
+
+    immediate = True
+
+    def __init__(self) -> None:
+        self.records: list[RequestRecord] = []
+
+    def accept(self, record: RequestRecord) -> None:
+        """Append the record."""
+        self.records.append(record)
+
+
+class JsonLinesSink(Sink):
+    """Appends each record to a file, as one line of JSON (`RequestRecord.to_dict`).
+
+    Several processes may append to one file. The file is opened for each batch, so it may be rotated, and a full
+    file system or a missing folder costs the records of that time, no more.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._path = Path(path)
+        self.after_fork()
+
+    def after_fork(self) -> None:
+        """Nothing waits here."""
+        self._waiting: list[str] = []
+
+    def accept(self, record: RequestRecord) -> None:
+        """Turn the record into a line."""
+        self._waiting.append(json.dumps(record.to_dict(), separators=(",", ":")) + "\n")
+
+    def flush(self) -> None:
+        """Append what waits. Raises OSError where it can't be written."""
+        text, self._waiting = "".join(self._waiting), []
+        if text:
+            with _locked(self._path), self._path.open("a", encoding="utf-8") as file:
+                file.write(text)
+
+
+class CoverageDataSink(Sink):
+    """Collects what ran in one coverage.py data file, whose contexts are `RequestRecord.context`.
+
+    `coverage html --show-contexts` on it shows who ran each line. Several processes may write to one file.
+    """
+
+    def __init__(self, path: str | os.PathLike[str] = ".coverage") -> None:
+        self._path = Path(path)
+        self.after_fork()
+
+    def after_fork(self) -> None:
+        """Nothing waits here."""
+        self._waiting: dict[str, tuple[dict[str, set[int]], dict[str, set[tuple[int, int]]]]] = {}
+
+    def accept(self, record: RequestRecord) -> None:
+        """Merge the record with the others of its context."""
+        lines, arcs = self._waiting.setdefault(record.context, (defaultdict(set), defaultdict(set)))
+        if record.arcs is None:
+            _merge(lines, record.lines)
+        else:
+            _merge(arcs, record.arcs)
+
+    def flush(self) -> None:
+        """Add what waits to the file. Raises OSError or CoverageException where that fails."""
+        waiting, self._waiting = self._waiting, {}
+        if not waiting:
+            return
+        with _locked(self._path):
+            data = CoverageData(basename=str(self._path))
+            try:
+                data.read()
+                for context, (lines, arcs) in waiting.items():
+                    data.set_context(context)
+                    if lines:
+                        data.add_lines(lines)
+                    if arcs:
+                        data.add_arcs(arcs)
+            finally:
+                data.close()
+
+
+def _merge(into: dict[str, set[Any]], more: Lines | Arcs) -> None:
+    for name, numbers in more.items():
+        into[name].update(numbers)
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Only one process at a time goes on from here, for files of one folder."""
+    if fcntl is None:
+        yield
+        return
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
