@@ -24,7 +24,7 @@ class CoverageMiddleware:
         return app if disabled() else super().__new__(cls)
 
     def __init__(self, app: Any, *, recorder: Recorder | None = None, **options: Any) -> None:
-        self.app: ASGIApp = guarantee_single_callable(app)
+        self.app: ASGIApp = guarantee_single_callable(app)  # type: ignore[no-untyped-call]
         self.recorder = recorder or Recorder(**options)
 
     def locate(self, scope: Scope, recording: Recording) -> str | None:

@@ -1,4 +1,4 @@
-"""Options, and where each may come from: arguments, `REQCOV_*`, `[tool.reqcov]`, then coverage.py's own configuration."""
+"""Options, and where each may come from: arguments, `REQCOV_*`, `[tool.reqcov]`, then coverage.py's configuration."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def resolve(**arguments: Any) -> Config:
 
     Raises ConfigError where a name is unknown or a value unusable.
     """
-    given = _known("argument", arguments) | {}
+    given = _known("argument", arguments)
     merged = {
         name: value
         for layer in (_from_pyproject(Path("pyproject.toml")), _from_environment(os.environ), given)
@@ -138,9 +138,9 @@ def _names(name: str, value: object) -> tuple[str, ...]:
 
 
 def _core(name: str, value: object) -> CoreChoice:
-    if value not in ("auto", "monitoring", "settrace"):
-        raise ConfigError(f'{name} must be "auto", "monitoring" or "settrace", not {value!r}.')
-    return cast(CoreChoice, value)
+    if value == "auto" or value == "monitoring" or value == "settrace":
+        return value
+    raise ConfigError(f'{name} must be "auto", "monitoring" or "settrace", not {value!r}.')
 
 
 def _fraction(name: str, value: object) -> float:
@@ -155,9 +155,9 @@ def _fraction(name: str, value: object) -> float:
 
 def _callable(name: str, value: object) -> Callable[..., Any]:
     found = _imported(name, value) if isinstance(value, str) else value
-    if not callable(found):
-        raise ConfigError(f'{name} must be a function or its dotted name ("shop.cov.seen"), not {value!r}.')
-    return found
+    if callable(found):
+        return cast(Callable[..., Any], found)
+    raise ConfigError(f'{name} must be a function or its dotted name ("shop.cov.seen"), not {value!r}.')
 
 
 def _sinks(name: str, value: object) -> tuple[Sink, ...]:

@@ -13,7 +13,7 @@ from reqcov.types import Sink
 CAPACITY = 10_000
 """Records that may wait for one sink; more are dropped and counted."""
 
-LINGER = 0.02
+LINGER = 0.05
 """Seconds to wait after the first of a batch: servers send the response meanwhile, and threads switch less often."""
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
-from functools import cached_property
-from typing import Any
+from typing import Any, Protocol, TypeAlias
 
 from coverage.numbits import nums_to_numbits
 
@@ -25,17 +24,34 @@ def footprint(lines: Lines, digests: Mapping[str, str]) -> str:
     return hashlib.sha256(repr(rows).encode()).hexdigest()[:32]
 
 
+Result: TypeAlias = tuple[Lines, Arcs | None, str]
+
+
+class Reader(Protocol):
+    """Whoever can tell what raw hits mean."""
+
+    def read(self, hits: Any) -> Result:
+        """Lines, arcs and footprint."""
+
+
 class Executed:
     """The code that ran. Turning raw hits into lines is put off until somebody reads them."""
 
-    def __init__(self, read: Callable[[Any], tuple[Lines, Arcs | None, str]], hits: Any) -> None:
-        self._read = read
-        self._hits = hits
+    __slots__ = ("_hits", "_reader", "_result")
 
-    @cached_property
-    def result(self) -> tuple[Lines, Arcs | None, str]:
+    def __init__(self, reader: Reader | None, hits: Any, result: Result | None = None) -> None:
+        self._reader = reader
+        self._hits = hits
+        self._result = result
+
+    @property
+    def result(self) -> Result:
         """Lines, arcs (None unless branches were measured) and footprint."""
-        return self._read(self._hits)
+        if self._result is None:
+            assert self._reader is not None
+            self._result = self._reader.read(self._hits)
+            self._reader = self._hits = None
+        return self._result
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Executed) and self.result == other.result
@@ -43,10 +59,10 @@ class Executed:
     __hash__ = None  # type: ignore[assignment]
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Executed, (tuple, self.result)
+        return Executed, (None, None, self.result)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class RequestRecord:
     """One finished request or job, and the code that it ran."""
 
@@ -122,6 +138,6 @@ class RequestRecord:
         given = {f.name: values[f.name] for f in fields(cls) if f.name not in ("executed", "started_at")}
         return cls(
             started_at=datetime.fromisoformat(values["started_at"]),
-            executed=Executed(tuple, (lines, arcs, values["footprint"])),
+            executed=Executed(None, None, (lines, arcs, values["footprint"])),
             **given,
         )

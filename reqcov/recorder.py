@@ -10,7 +10,7 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import Token
 from dataclasses import dataclass
-from functools import lru_cache, wraps
+from functools import wraps
 from random import random
 from typing import Any, TypeVar
 
@@ -207,12 +207,12 @@ class Recorder:
             started_at=recording.started_at,
             duration=recording.stopped - recording.started,
             error=recording.error,
-            labels=recording.labels,
             complete=recording.complete,
-            executed=Executed(self._read, recording.hits),
+            executed=Executed(self, recording.hits),
         )
 
-    def _read(self, hits: Any) -> tuple[Lines, Arcs | None, str]:
+    def read(self, hits: Any) -> tuple[Lines, Arcs | None, str]:
+        """What the hits of a record mean, and their footprint."""
         lines, arcs = self._core.read(hits)
         return lines, arcs, footprint(lines, self._files.digests)
 
@@ -270,7 +270,8 @@ class Recorder:
     def flush(self, timeout: float = CLOSING_TIME) -> bool:
         """Wait until every finished request has reached every sink; False after `timeout` seconds in vain."""
         deadline = time.monotonic() + timeout
-        return all([delivery.flush(max(0.0, deadline - time.monotonic())) for delivery in self._deliveries])
+        arrived = [delivery.flush(max(0.0, deadline - time.monotonic())) for delivery in self._deliveries]
+        return all(arrived)
 
     def close(self) -> None:
         """Finish what is open as incomplete, deliver it, and leave nothing installed. Wrapped apps go on unmeasured."""
@@ -302,7 +303,6 @@ class Recorder:
             delivery.after_fork()
 
 
-@lru_cache(maxsize=1024)
 def qualified_name(thing: Any) -> str:
     """`shop.views.show` for a function, `ValueError` or `shop.errors.Gone` for a class."""
     while hasattr(thing, "func"):  # functools.partial
@@ -310,7 +310,7 @@ def qualified_name(thing: Any) -> str:
     if not hasattr(thing, "__qualname__"):
         thing = type(thing)
     module: str = thing.__module__ or ""
-    return thing.__qualname__ if module == "builtins" else f"{module}.{thing.__qualname__}"  # type: ignore[no-any-return]
+    return thing.__qualname__ if module == "builtins" else f"{module}.{thing.__qualname__}"
 
 
 _alive: weakref.WeakSet[Recorder] = weakref.WeakSet()

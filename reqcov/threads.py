@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from reqcov.cores.base import Recording, current
@@ -17,7 +17,8 @@ class FollowedThreads:
     """Patches `Thread.start` and `ThreadPoolExecutor.submit` (which `run_in_executor` uses), until it is closed."""
 
     def __init__(self, carry: Carry) -> None:
-        start, submit = threading.Thread.start, ThreadPoolExecutor.submit
+        start: Any = threading.Thread.start
+        submit: Any = ThreadPoolExecutor.submit
         self._before = (start, submit)
 
         @functools.wraps(start)
@@ -30,7 +31,7 @@ class FollowedThreads:
         @functools.wraps(submit)
         def followed_submit(
             pool: ThreadPoolExecutor, function: Callable[..., Any], /, *args: Any, **kwargs: Any
-        ) -> Future[Any]:
+        ) -> Any:
             recording = current.get()
             token = current.set(None)  # a worker that is started here serves others after us
             try:
@@ -38,13 +39,15 @@ class FollowedThreads:
             finally:
                 current.reset(token)
 
-        self._after = (followed_start, followed_submit)
-        threading.Thread.start = followed_start  # type: ignore[method-assign]
-        ThreadPoolExecutor.submit = followed_submit  # type: ignore[method-assign, assignment]
+        self._after: tuple[Any, Any] = (followed_start, followed_submit)
+        _patch(*self._after)
 
     def close(self) -> None:
         """Undo what is still ours."""
-        if threading.Thread.start is self._after[0]:
-            threading.Thread.start = self._before[0]  # type: ignore[method-assign]
-        if ThreadPoolExecutor.submit is self._after[1]:
-            ThreadPoolExecutor.submit = self._before[1]  # type: ignore[method-assign]
+        now: tuple[Any, Any] = (threading.Thread.start, ThreadPoolExecutor.submit)
+        _patch(*(b if n is a else n for n, a, b in zip(now, self._after, self._before, strict=True)))
+
+
+def _patch(start: Any, submit: Any) -> None:
+    threading.Thread.start = start  # type: ignore[method-assign]
+    ThreadPoolExecutor.submit = submit  # type: ignore[method-assign]

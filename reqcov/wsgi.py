@@ -70,7 +70,7 @@ class _Exchange:
 
         token = recorder.enter(recording)
         try:
-            body = self._middleware.app(self._environ, watched)
+            body: Iterable[bytes] = self._middleware.app(self._environ, watched)
         except BaseException as error:
             recording.error = qualified_name(type(error))
             recorder.leave(recording, token)
@@ -81,7 +81,8 @@ class _Exchange:
         if isinstance(body, (list, tuple)) or (isinstance(wrapper, type) and isinstance(body, wrapper)):
             self.finish()
             return body
-        return (SizedChunks if hasattr(body, "__len__") else Chunks)(recorder, recording, body, self.finish)
+        chunks: type[Chunks] = SizedChunks if hasattr(body, "__len__") else Chunks
+        return chunks(recorder, recording, body, self.finish)
 
     def finish(self) -> None:
         """The answer is complete, or will never be."""

@@ -133,7 +133,7 @@ class AsyncChunks:
     async def __anext__(self) -> bytes:
         token = self._recorder.enter(self._recording)
         try:
-            return await anext(self._iterator)  # type: ignore[no-any-return]
+            return await anext(self._iterator)
         except StopAsyncIteration:
             self._recording.stop_clock()
             raise

@@ -27,13 +27,13 @@ wrap = CoverageMiddleware
 
 def locate(scope: Scope, recording: Recording, path: str | None = None) -> str | None:
     """The whole template, with `path` in place of the one that the matched route has by itself."""
-    router = scope.get("router")
     endpoint = scope.get("endpoint")
-    if router is None or endpoint is None:
+    router = scope.get("router")
+    if endpoint is None or router is None:
         return None
-    prefix, routes = _mounts(router.routes, scope)
+    prefix, routes = _mounts(router.routes, scope) if "app_root_path" in scope else ("", router.routes)
     route = scope.get("route") or _route_of(endpoint, routes)
-    if _is_mount(route):  # nothing below the mount matched, or what is mounted has no routes
+    if prefix and _is_mount(route):  # nothing below the mount matched, or what is mounted has no routes
         return None if route.routes else prefix + "/{path}"
     recording.endpoint = qualified_name(endpoint)
     path = path or getattr(route, "path", None)

@@ -19,7 +19,6 @@ class Recording:
         "endpoint",
         "error",
         "hits",
-        "labels",
         "method",
         "path",
         "protocol",
@@ -47,7 +46,6 @@ class Recording:
         self.endpoint: str | None = None
         self.status: int | None = None
         self.error: str | None = None
-        self.labels: dict[str, str] = {}
 
     def stop_clock(self) -> None:
         """The last byte of the body has gone out; the first call counts."""
@@ -83,8 +81,9 @@ class Core(Protocol):
     def begin(self, recording: Recording) -> None:
         """Be ready for `recording` before any of its code runs."""
 
-    threads: Threads | None
-    """What is to be told on which thread a recording runs, where the context variable is not enough."""
+    @property
+    def threads(self) -> Threads | None:
+        """What is to be told on which thread a recording runs, where the context variable is not enough."""
 
     def end(self, recording: Recording) -> None:
         """Take no more for `recording`."""

@@ -26,11 +26,8 @@ class Files:
     """Answers which files are measured, and remembers each answer."""
 
     def __init__(self, coverage_config: Any) -> None:
-        def warn(message: str, slug: str | None = None, once: bool = False) -> None:  # noqa: ARG001
-            logger.warning("reqcov: %s", message)
-
         try:
-            self._rules = InOrOut(coverage_config, warn, None, include_namespace_packages=False)
+            self._rules = InOrOut(coverage_config, _warn, None, include_namespace_packages=False)
         except Exception as error:
             raise ConfigError(f"What to measure can't be worked out: {error}") from error
         # Plugins measure templates and other files that are no Python source; those are not recorded.
@@ -57,6 +54,9 @@ class Files:
         self.digests[name] = _digest(name)
         return name
 
+
+def _warn(msg: str, slug: str | None = None, once: bool = False) -> None:  # noqa: ARG001
+    logger.warning("reqcov: %s", msg)
 
 
 def _digest(name: str) -> str:

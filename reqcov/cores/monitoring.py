@@ -1,4 +1,4 @@
-"""The core for CPython 3.12 and newer: line events of `sys.monitoring` (PEP 669), disarmed as soon as they have nothing to tell.
+"""The core for CPython 3.12 and newer: line events (PEP 669), disarmed as soon as they have nothing to tell.
 
 One invariant holds it up: *a line is disarmed only while every open complete recording already holds it.* With no
 recording open any line may be disarmed at its first hit, so an idle process runs at full speed; with one open, a line
@@ -24,7 +24,7 @@ from collections.abc import Callable
 from itertools import repeat
 from types import CodeType
 
-from reqcov.cores.base import Recording, current
+from reqcov.cores.base import Recording, Threads, current
 from reqcov.cores.files import Files, is_function
 from reqcov.errors import Faults
 from reqcov.types import Arcs, Lines
@@ -44,7 +44,7 @@ class MonitoringCore:
     """Records lines through events that are local to the code objects of measured files."""
 
     name = "monitoring"
-    threads = None
+    threads: Threads | None = None
 
     def __init__(self, files: Files, faults: Faults, tool: int) -> None:
         self._files = files

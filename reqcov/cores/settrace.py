@@ -15,7 +15,7 @@ from types import FrameType
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from reqcov.cores.base import Recording, current
+from reqcov.cores.base import Recording, Threads, current
 from reqcov.cores.tracers import Hits, Tracer, Tracers
 from reqcov.errors import Faults
 from reqcov.types import Arcs, Lines
@@ -49,7 +49,7 @@ class SettraceCore:
         self._open = 0
         self._closed = False
         self._nobody: Hits = {}
-        self.threads = self
+        self.threads: Threads | None = self
         self._void: Hits = {}
         if threading.gettrace() is None:
             threading.settrace(self._thread_begins)
@@ -151,7 +151,7 @@ class SettraceCore:
         """Stop every tracer; those of other threads leave at the next event there."""
         self._closed = True
         if threading.gettrace() == self._thread_begins:
-            threading.settrace(None)  # type: ignore[arg-type]
+            threading.settrace(None)
         self._uninstall(self._here)
         for tracer in list(self._everywhere.values()):
             tracer.stop()

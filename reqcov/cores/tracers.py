@@ -24,16 +24,24 @@ Target: TypeAlias = Callable[[], Hits]
 class Tracer(Protocol):
     """A trace function that can be switched on and off on the thread it runs on."""
 
-    def start(self) -> Any: ...
-    def stop(self) -> None: ...
-    def __call__(self, frame: FrameType, event: str, arg: Any) -> Any: ...
+    def start(self) -> Any:
+        """Trace the thread that runs now."""
+
+    def stop(self) -> None:
+        """Trace no more; from another thread too."""
+
+    def __call__(self, frame: FrameType, event: str, arg: Any) -> Any:
+        """Take one event."""
 
 
 class Tracers(Protocol):
     """Makes tracers, and reads what they noted down."""
 
-    def new(self, target: Target) -> Tracer: ...
-    def arc(self, noted: Any) -> tuple[int, int]: ...
+    def new(self, target: Target) -> Tracer:
+        """A tracer that is not started yet."""
+
+    def arc(self, noted: Any) -> tuple[int, int]:
+        """The pair of line numbers that was noted down."""
 
 
 class CTracers:
