@@ -10,6 +10,7 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import Token
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import wraps
 from random import random
 from typing import Any, TypeVar
@@ -143,7 +144,7 @@ class Recorder:
                 self._faults.report("a request could not be measured", error)
                 measured = False
             if not measured:
-                recording.complete = False
+                recording.undisturbed = False
                 return None
         return current.set(recording)
 
@@ -169,6 +170,7 @@ class Recorder:
     ) -> None:
         """End `recording` and hand its record over, once however often it is called. Raises nothing.
 
+        A request that was not sampled is handed over only where it ran lines new to the process: else it tells nothing.
         Where no adapter has told the route before, `locate` is asked for it, about `request`.
         """
         try:
@@ -179,7 +181,7 @@ class Recorder:
             recording.stop_clock()
             self._recorded += recording.complete
             self._core.end(recording)
-            if not self._deliveries:
+            if not self._deliveries or not (recording.sampled or recording.hits):
                 return
             if recording.route is None and locate is not None:
                 recording.route = locate(request, recording)
@@ -204,7 +206,7 @@ class Recorder:
             route=recording.route,
             endpoint=recording.endpoint,
             status=recording.status,
-            started_at=recording.started_at,
+            started_at=datetime.fromtimestamp(time.time() - (time.perf_counter() - recording.started), UTC),
             duration=recording.stopped - recording.started,
             error=recording.error,
             complete=recording.complete,
@@ -278,7 +280,7 @@ class Recorder:
         if not self._enabled:
             return
         for recording in list(self._open):
-            recording.complete = False
+            recording.undisturbed = False
             self.finish(recording)
         self._enabled = False
         self._core.close()

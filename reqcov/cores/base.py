@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
-from datetime import UTC, datetime
 from time import perf_counter
 from typing import Any, Protocol
 
@@ -13,39 +12,31 @@ from reqcov.types import Arcs, Lines
 class Recording:
     """One request or job being measured. The recorder owns it; the core fills `hits`."""
 
-    __slots__ = (
-        "complete",
-        "core",
-        "endpoint",
-        "error",
-        "hits",
-        "method",
-        "path",
-        "protocol",
-        "route",
-        "sampled",
-        "started",
-        "started_at",
-        "status",
-        "stopped",
-    )
+    # Defaults live in the class: a request sets what it knows, and every attribute that it sets costs it time.
+    core: Core | None = None
+    """The core that fills it; None before it began and after it ended."""
+    route: str | None = None
+    endpoint: str | None = None
+    status: int | None = None
+    error: str | None = None
+    stopped: float | None = None
+    """When the last byte went out, by the clock of `started`."""
+    undisturbed = True
+    """False once something has kept the core from seeing every line."""
 
     def __init__(self, protocol: str, method: str | None, path: str | None, sampled: bool) -> None:
         self.protocol = protocol
         self.method = method
         self.path = path
-        self.sampled = self.complete = sampled
+        self.sampled = sampled
+        self.started = perf_counter()
         self.hits: dict[Any, set[Any]] = {}
         """Per code object or file, what ran; the core alone knows the encoding."""
-        self.core: Core | None = None
-        """The core that fills it; None before it began and after it ended."""
-        self.started_at = datetime.now(UTC)
-        self.started = perf_counter()
-        self.stopped: float | None = None
-        self.route: str | None = None
-        self.endpoint: str | None = None
-        self.status: int | None = None
-        self.error: str | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether every line was seen."""
+        return self.sampled and self.undisturbed
 
     def stop_clock(self) -> None:
         """The last byte of the body has gone out; the first call counts."""

@@ -116,7 +116,7 @@ class SettraceCore:
             return
         here = self._here
         if sys.gettrace() is not here.tracer:
-            recording.complete = False
+            recording.undisturbed = False
             self._faults.report(FOREIGN)
         here.entered -= 1
         if not here.entered and not here.stays:

@@ -1,0 +1,1 @@
+"""What recording costs: `python -m tests.bench`, or `make bench` for every interpreter that there is."""
