@@ -27,9 +27,9 @@ class CoverageMiddleware:
         self.app: ASGIApp = guarantee_single_callable(app)  # type: ignore[no-untyped-call]
         self.recorder = recorder or Recorder(**options)
 
-    def locate(self, scope: Scope, recording: Recording) -> str | None:
+    def locate(self, scope: Scope, recording: Recording) -> str | None:  # noqa: ARG002
         """The route's template, asked once the app is done; adapters know better."""
-        return self.recorder.made_up_route(scope["path"], recording.status)
+        return self.recorder.made_up_route(recording.path or "/", recording.status)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -38,7 +38,7 @@ class CoverageMiddleware:
             await self.app(scope, receive, send)
             return
         recorder = self.recorder
-        recording = recorder.start(protocol, scope.get("method", "WEBSOCKET"), scope["path"])
+        recording = recorder.start(protocol, scope.get("method", "WEBSOCKET"), scope.get("path", "/"))
         if recording is None:
             await self.app(scope, receive, send)
             return

@@ -131,7 +131,7 @@ def _boolean(name: str, value: object) -> bool:
 def _names(name: str, value: object) -> tuple[str, ...]:
     values = value.split(",") if isinstance(value, str) else value
     if isinstance(values, Iterable):
-        names = tuple(str(v).strip() for v in values if isinstance(v, str | os.PathLike))
+        names = tuple(str(v).strip() if isinstance(v, str | os.PathLike) else "" for v in values)
         if names and all(names):
             return names
     raise ConfigError(f"{name} must be a list of names (separated by commas in a string), not {value!r}.")
@@ -164,7 +164,8 @@ def _sinks(name: str, value: object) -> tuple[Sink, ...]:
     values = (value,) if isinstance(value, str) or not isinstance(value, Iterable) else tuple(value)
     sinks = tuple(_imported(name, v) if isinstance(v, str) else v for v in values)
     for sink in sinks:
-        if not all(hasattr(sink, needed) for needed in ("immediate", "accept", "flush", "close")):
+        missing = [method for method in ("immediate", "accept", "flush", "close") if not hasattr(sink, method)]
+        if missing or isinstance(sink, type):
             raise ConfigError(f"{name} must hold sinks, such as reqcov.MemorySink(), not {sink!r}.")
     return sinks
 

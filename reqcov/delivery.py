@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from contextvars import Context
 
 from reqcov.errors import Faults
 from reqcov.record import RequestRecord
@@ -59,8 +60,13 @@ class Delivery:
     def _start(self) -> None:
         with self._starting:
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name=f"reqcov {self._name}", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name=f"reqcov {self._name}", daemon=True)
+                try:
+                    Context().run(thread.start)  # what it runs belongs to no request, also where threads are followed
+                except RuntimeError as error:  # there are as many as there may be; the next record tries again
+                    self._faults.report(f"{self._name} got no thread; its records wait", error)
+                else:
+                    self._thread = thread
 
     def _run(self) -> None:
         while True:
@@ -76,20 +82,25 @@ class Delivery:
             for event in done:
                 event.set()
             if None in batch:
+                self._attempt("close")
                 return
 
     def _attempt(self, method: str, *arguments: RequestRecord) -> None:
         try:
             getattr(self.sink, method)(*arguments)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             self.failed += 1
-            self._faults.report(f"{self._name} failed to {method}: {error!r}", error)
+            self._faults.report(f"{self._name} failed to {method}: {type(error).__name__}", error)
 
     def flush(self, timeout: float) -> bool:
         """Wait until everything that was put is delivered and flushed; False after `timeout` seconds in vain."""
-        if self.sink.immediate or self._thread is None:
+        if self._thread is None and not self._queue.empty():
+            self._start()
+        if self._thread is None:
             self._attempt("flush")
-            return True
+            return self._queue.empty()
+        if self._thread is threading.current_thread():
+            return False
         done = threading.Event()
         self._hurry.set()
         self._queue.put(done)
@@ -100,11 +111,12 @@ class Delivery:
     def close(self, timeout: float) -> None:
         """Deliver what waits, for at most `timeout` seconds, then close the sink."""
         deadline = time.monotonic() + timeout
-        if not self.flush(timeout):
-            self._faults.report(f"{self._name} did not finish in time; {self._queue.qsize()} records are lost")
-            return
-        if self._thread is not None:
+        if self._thread is threading.current_thread():  # the sink itself closes its recorder: after what waits
             self._queue.put(None)
-            if self._thread is not threading.current_thread():
-                self._thread.join(max(0.0, deadline - time.monotonic()))
-        self._attempt("close")
+        elif not self.flush(timeout):
+            self._faults.report(f"{self._name} did not finish in time; what waits is lost")
+        elif self._thread is None:
+            self._attempt("close")
+        else:
+            self._queue.put(None)
+            self._thread.join(max(0.0, deadline - time.monotonic()))

@@ -47,9 +47,10 @@ class Executed:
     @property
     def result(self) -> Result:
         """Lines, arcs (None unless branches were measured) and footprint."""
+        reader, hits = self._reader, self._hits  # before the question: the threads of two sinks may read at once
         if self._result is None:
-            assert self._reader is not None
-            self._result = self._reader.read(self._hits)
+            assert reader is not None
+            self._result = reader.read(hits)
             self._reader = self._hits = None
         return self._result
 

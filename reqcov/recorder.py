@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import Token
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import wraps
+from functools import partial, wraps
 from random import random
 from typing import Any, TypeVar
 
@@ -97,7 +97,7 @@ class Recorder:
             sinks=sinks,
             follow_threads=follow_threads,
         )
-        self._enabled = not disabled()
+        self._enabled = self._has_core = not disabled()
         self._faults = Faults()
         self._sample = config.sample
         self._seen = self._recorded = 0
@@ -261,12 +261,12 @@ class Recorder:
         return Stats(
             seen=self._seen,
             recorded=self._recorded,
-            unattributed=self._core.unattributed() if self._enabled else 0,
+            unattributed=self._core.unattributed() if self._has_core else 0,
             failed={type(d.sink).__name__: d.failed for d in self._deliveries if d.failed},
             dropped={type(d.sink).__name__: d.dropped for d in self._deliveries if d.dropped},
             faults=dict(self._faults.counts),
-            core=self._core.name if self._enabled else "none",
-            reason=self._reason if self._enabled else "REQCOV_DISABLED is set",
+            core=self._core.name if self._has_core else "none",
+            reason=self._reason if self._has_core else "REQCOV_DISABLED is set",
         )
 
     def flush(self, timeout: float = CLOSING_TIME) -> bool:
@@ -307,11 +307,11 @@ class Recorder:
 
 def qualified_name(thing: Any) -> str:
     """`shop.views.show` for a function, `ValueError` or `shop.errors.Gone` for a class."""
-    while hasattr(thing, "func"):  # functools.partial
+    while isinstance(thing, partial):
         thing = thing.func
     if not hasattr(thing, "__qualname__"):
         thing = type(thing)
-    module: str = thing.__module__ or ""
+    module: str = getattr(thing, "__module__", None) or ""
     return thing.__qualname__ if module == "builtins" else f"{module}.{thing.__qualname__}"
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import json
 import os
+import shutil
 import threading
 from collections import defaultdict
 from collections.abc import Iterator
@@ -107,10 +109,17 @@ class JsonLinesSink(Sink):
 
     def flush(self) -> None:
         """Append what waits. Raises OSError where it can't be written."""
-        text, self._waiting = "".join(self._waiting), []
-        if text:
-            with _locked(self._path), self._path.open("a", encoding="utf-8") as file:
-                file.write(text)
+        content, self._waiting = "".join(self._waiting).encode(), []
+        if content:
+            with _locked(self._path), self._path.open("ab", buffering=0) as file:
+                end = file.tell() if file.seekable() else 0
+                try:
+                    if file.write(content) < len(content):
+                        raise OSError(errno.ENOSPC, "There was room for a part only", str(self._path))
+                except OSError:
+                    with contextlib.suppress(OSError):
+                        file.truncate(end)  # half a line would spoil the next one too
+                    raise
 
 
 class CoverageDataSink(Sink):
@@ -140,8 +149,9 @@ class CoverageDataSink(Sink):
         waiting, self._waiting = self._waiting, {}
         if not waiting:
             return
-        with _locked(self._path):
-            data = CoverageData(basename=str(self._path))
+        target = self._path.resolve()
+        with _locked(target), _replacement(target) as copy:
+            data = CoverageData(basename=str(copy))
             try:
                 data.read()
                 for context, (lines, arcs) in waiting.items():
@@ -157,6 +167,22 @@ class CoverageDataSink(Sink):
 def _merge(into: dict[str, set[Any]], more: Lines | Arcs) -> None:
     for name, numbers in more.items():
         into[name].update(numbers)
+
+
+@contextlib.contextmanager
+def _replacement(path: Path) -> Iterator[Path]:
+    """A copy of the file at `path` that takes its place if all goes well.
+
+    coverage.py writes without a journal: on a full file system it would ruin what it has written before.
+    """
+    copy = path.with_name(f".{path.name}.part")  # no name that `coverage combine` would take for data
+    try:
+        if path.exists():
+            shutil.copy(path, copy)
+        yield copy
+        copy.replace(path)
+    finally:
+        copy.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

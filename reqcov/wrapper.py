@@ -58,13 +58,13 @@ def protocol(app: Any) -> str:
         raise ConfigError(
             f"{app!r} can't be called, so it is no app; give reqcov.wrap the WSGI or ASGI callable itself."
         )
-    call = app if inspect.isroutine(app) or inspect.isclass(app) else app.__call__
-    if inspect.iscoroutinefunction(call) or getattr(app, "_asgi_single_callable", False):
-        return "asgi"
-    if getattr(app, "_asgi_double_callable", False):
+    coroutine = inspect.iscoroutinefunction(app) or (
+        not inspect.isclass(app) and inspect.iscoroutinefunction(app.__call__)
+    )
+    if coroutine or hasattr(app, "_asgi_single_callable") or hasattr(app, "_asgi_double_callable"):
         return "asgi"
     try:
-        parameters = inspect.signature(call).parameters.values()
+        parameters = inspect.signature(app).parameters.values()
     except (TypeError, ValueError):
         parameters = ()  # type: ignore[assignment]
     needed = sum(p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in parameters)

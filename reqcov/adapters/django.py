@@ -102,9 +102,6 @@ class _Exchange:
 
     def _answered(self, response: HttpResponseBase | None) -> None:
         self._recording.status = response.status_code if response is not None else None
-        note_route(self._recording, self._request.resolver_match)
-        if self._recorder.route is not None:
-            self._recording.route = self._recorder.route(self._request.META)
         if response is None or not response.streaming or getattr(response, "file_to_stream", None) is not None:
             self._finish()
             return
@@ -114,7 +111,12 @@ class _Exchange:
         streaming.streaming_content = chunks(self._recorder, self._recording, streaming.streaming_content, self._finish)
 
     def _finish(self) -> None:
-        self._recorder.finish(self._recording)
+        self._recorder.finish(self._recording, self._locate, self._request)
+
+    def _locate(self, request: HttpRequest, recording: Recording) -> str | None:
+        note_route(recording, request.resolver_match)
+        asked = self._recorder.route
+        return asked(request.META) if asked else recording.route
 
 
 class AsyncChunks:
@@ -136,6 +138,9 @@ class AsyncChunks:
             return await anext(self._iterator)
         except StopAsyncIteration:
             self._recording.stop_clock()
+            raise
+        except BaseException as error:
+            self._recording.error = qualified_name(type(error))
             raise
         finally:
             self._recorder.leave(self._recording, token)

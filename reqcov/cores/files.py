@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 from types import CodeType, FrameType, SimpleNamespace
 from typing import Any
@@ -11,7 +12,7 @@ from coverage.inorout import InOrOut
 
 from reqcov.errors import ConfigError, logger
 
-OWN_FOLDER = str(Path(__file__).resolve().parent.parent)
+OWN_FOLDER = str(Path(__file__).resolve().parent.parent) + os.sep
 
 CO_OPTIMIZED = 0x0001
 """The flag of code objects that are bodies of functions, not of modules or classes."""
