@@ -186,9 +186,13 @@ def _note_arcs(frame: FrameType, arcs: set[tuple[int, int]]) -> Any:
     return local
 
 
+_TO_NEXT = 0 if sys.version_info[:2] == (3, 13) else 2
+"""On 3.13 a suspended frame already points at the RESUME (python/cpython#113728)."""
+
+
 def suspends(frame: FrameType) -> bool:
     """Whether a frame that gives control back will be resumed: its next instruction is a RESUME."""
-    following = frame.f_lasti + 2
+    following = frame.f_lasti + _TO_NEXT
     instructions = frame.f_code.co_code
     return following < len(instructions) and instructions[following] == _RESUME
 
