@@ -18,6 +18,15 @@ LINGER = 0.05
 """Seconds to wait after the first of a batch: servers send the response meanwhile, and threads switch less often."""
 
 
+class _Line:
+    """Where records wait for the one thread of a process that delivers them."""
+
+    def __init__(self) -> None:
+        self.queue: queue.SimpleQueue[RequestRecord | threading.Event | None] = queue.SimpleQueue()
+        self.starting = threading.Lock()
+        self.hurry = threading.Event()
+
+
 class Delivery:
     """One sink with a queue and a thread of its own, so that a slow or hanging sink holds up nobody else."""
 
@@ -36,20 +45,23 @@ class Delivery:
         self._attempt("after_fork")
 
     def _begin(self) -> None:
-        self._queue: queue.SimpleQueue[RequestRecord | threading.Event | None] = queue.SimpleQueue()
+        self._lines: dict[None, _Line] = {}
         self._thread: threading.Thread | None = None
-        self._starting = threading.Lock()
-        self._hurry = threading.Event()
+
+    @property
+    def _line(self) -> _Line:
+        """Made when it is first used: gevent may patch what it is made of after the fork, and never mixes with that."""
+        return self._lines.get(None) or self._lines.setdefault(None, _Line())
 
     def put(self, record: RequestRecord) -> None:
         """Hand over one record; returns at once unless the sink is immediate."""
         if self.sink.immediate:
             self._attempt("accept", record)
-        elif self._queue.qsize() >= CAPACITY:
+        elif self._line.queue.qsize() >= CAPACITY:
             self.dropped += 1
             self._faults.report(f"{self._name} is too slow; records are dropped")
         else:
-            self._queue.put(record)
+            self._line.queue.put(record)
             if self._thread is None:
                 self._start()
 
@@ -58,7 +70,7 @@ class Delivery:
         return type(self.sink).__name__
 
     def _start(self) -> None:
-        with self._starting:
+        with self._line.starting:
             if self._thread is None:
                 thread = threading.Thread(target=self._run, name=f"reqcov {self._name}", daemon=True)
                 try:
@@ -69,11 +81,12 @@ class Delivery:
                     self._thread = thread
 
     def _run(self) -> None:
+        line = self._line
         while True:
-            batch = [self._queue.get()]
-            self._hurry.wait(LINGER)
-            while not self._queue.empty():
-                batch.append(self._queue.get())
+            batch = [line.queue.get()]
+            line.hurry.wait(LINGER)
+            while not line.queue.empty():
+                batch.append(line.queue.get())
             done = [item for item in batch if isinstance(item, threading.Event)]
             for item in batch:
                 if isinstance(item, RequestRecord):
@@ -94,29 +107,31 @@ class Delivery:
 
     def flush(self, timeout: float) -> bool:
         """Wait until everything that was put is delivered and flushed; False after `timeout` seconds in vain."""
-        if self._thread is None and not self._queue.empty():
+        line = self._line
+        if self._thread is None and not line.queue.empty():
             self._start()
         if self._thread is None:
             self._attempt("flush")
-            return self._queue.empty()
+            return line.queue.empty()
         if self._thread is threading.current_thread():
             return False
         done = threading.Event()
-        self._hurry.set()
-        self._queue.put(done)
+        line.hurry.set()
+        line.queue.put(done)
         arrived = done.wait(timeout)
-        self._hurry.clear()
+        line.hurry.clear()
         return arrived
 
     def close(self, timeout: float) -> None:
         """Deliver what waits, for at most `timeout` seconds, then close the sink."""
         deadline = time.monotonic() + timeout
         if self._thread is threading.current_thread():  # the sink itself closes its recorder: after what waits
-            self._queue.put(None)
+            self._line.queue.put(None)
         elif not self.flush(timeout):
             self._faults.report(f"{self._name} did not finish in time; what waits is lost")
         elif self._thread is None:
             self._attempt("close")
         else:
-            self._queue.put(None)
+            self._line.hurry.set()
+            self._line.queue.put(None)
             self._thread.join(max(0.0, deadline - time.monotonic()))
