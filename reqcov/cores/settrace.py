@@ -23,8 +23,12 @@ from reqcov.types import Arcs, Lines
 FOREIGN = "another trace function (a debugger, coverage.py) is installed; requests are served unmeasured meanwhile"
 
 
-class _Thread(threading.local):
-    """What this thread has installed."""
+_gevent = sys.modules.get("gevent.monkey")
+_ThreadLocal: Any = _gevent.get_original("threading", "local") if _gevent is not None else threading.local
+
+
+class _Thread(_ThreadLocal):  # type: ignore[misc]
+    """What this thread has installed; gevent's own `threading.local` would tell greenlets apart instead."""
 
     tracer: Tracer | None = None
     entered = 0
@@ -66,12 +70,15 @@ class SettraceCore:
     def _thread_begins(self, frame: FrameType, event: str, arg: Any) -> Any:
         """The first event of a new thread, which `threading` lets a trace function see."""
         sys.settrace(None)
+        here = self._here
         if self._closed:
             return None
-        self._here.stays = True
-        self._install(self._here)
-        assert self._here.tracer is not None
-        return self._here.tracer(frame, event, arg)
+        if not in_greenlet():
+            here.stays = True
+            self._install(here)
+        elif here.tracer is not None:
+            here.tracer.start()
+        return here.tracer(frame, event, arg) if here.tracer is not None else None
 
     def _install(self, here: _Thread) -> None:
         here.tracer = self._everywhere[threading.current_thread()] = self._new_tracer()
@@ -155,6 +162,12 @@ class SettraceCore:
         self._uninstall(self._here)
         for tracer in list(self._everywhere.values()):
             tracer.stop()
+
+
+def in_greenlet() -> bool:
+    """Whether this is no thread's own beginning, but a greenlet within one: gevent starts those in place of threads."""
+    greenlet = sys.modules.get("greenlet")
+    return greenlet is not None and greenlet.getcurrent().parent is not None
 
 
 class GreenletTracers:
