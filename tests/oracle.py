@@ -233,7 +233,9 @@ def alone(app: App, number: int, branch: bool) -> dict[str, Any]:
         async def serve() -> int | None:
             await call_asgi(target, app.warm_up)
             cov.switch_context("request")
-            return await call_asgi(target, request)
+            status = await call_asgi(target, request)
+            cov.switch_context("afterwards")  # the loop still ends what was left over, such as unfinished generators
+            return status
 
         status = asyncio.run(serve())
     cov.stop()

@@ -11,7 +11,7 @@ from tests.statements import compare
 WAYS = [(core, False) for core in CORES] + [(core, True) for core in CORES if core != "monitoring"]
 """Core, and whether branches are measured."""
 
-APPS = ["raw_wsgi"]
+APPS = ["raw_wsgi", "raw_asgi", "flask_app", "starlette_app", "fastapi_app", "django_wsgi", "django_asgi"]
 
 
 @pytest.fixture(scope="module", params=APPS)
@@ -21,7 +21,7 @@ def runs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 @pytest.mark.parametrize(("core", "branch"), WAYS)
-def test_records_in_a_crowd_are_what_coverage_reports_for_the_request_alone(
+def test_records_in_a_crowd(
     runs: Runs, core: str, branch: bool
 ) -> None:
     """Each record holds the very lines, statements and arcs that coverage.py has for the same request in a new process."""

@@ -15,8 +15,8 @@ from tests.oracle import gate
 
 def shout(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
-    def louder(*args: Any) -> Any:
-        result = function(*args)
+    def louder(*args: Any, **kwargs: Any) -> Any:
+        result = function(*args, **kwargs)
         return f"{result}!"
 
     return louder
