@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
 from typing import Any
 
 from asgiref.compatibility import guarantee_single_callable
@@ -34,6 +33,9 @@ class CoverageMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
         protocol = scope["type"]
+        if protocol == "lifespan":
+            await self.app(scope, receive, self._flushing(send))
+            return
         if protocol not in ("http", "websocket") or part_of_request():
             await self.app(scope, receive, send)
             return
@@ -43,9 +45,9 @@ class CoverageMiddleware:
             await self.app(scope, receive, send)
             return
 
-        def watched_send(message: Message) -> Awaitable[None]:
+        async def watched_send(message: Message) -> None:
+            await send(message)
             watch(message, recording)
-            return send(message)
 
         token = recorder.enter(recording)
         try:
@@ -57,6 +59,16 @@ class CoverageMiddleware:
             recorder.leave(recording, token)
             recorder.finish(recording, self.route, scope)
 
+    def _flushing(self, send: Send) -> Send:
+        """`send` for the lifespan: once that is over, a server may end the process by a signal (uvicorn does)."""
+
+        async def flushing_send(message: Message) -> None:
+            if message.get("type") in ("lifespan.shutdown.complete", "lifespan.shutdown.failed"):
+                self.recorder.flush()
+            await send(message)
+
+        return flushing_send
+
     def route(self, scope: Scope, recording: Recording) -> str | None:
         """The user's answer, or else ours."""
         asked = self.recorder.route
@@ -64,11 +76,11 @@ class CoverageMiddleware:
 
 
 def watch(message: Message, recording: Recording) -> None:
-    """Take the status and the moment of the last byte from what an app sends."""
+    """Take the status and the moment of the last byte from what an app has sent."""
     kind = message.get("type")
     if kind in ("http.response.start", "websocket.http.response.start"):
         recording.status = message.get("status")
-    elif kind in ("http.response.body", "websocket.http.response.body"):
+    elif kind in ("http.response.body", "http.response.zerocopysend", "websocket.http.response.body"):
         if not message.get("more_body"):
             recording.stop_clock()
     elif kind == "http.response.pathsend":

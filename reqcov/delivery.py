@@ -110,7 +110,7 @@ class Delivery:
         line = self._line
         if self._thread is None and not line.queue.empty():
             self._start()
-        if self._thread is None:
+        if self._thread is None or not self._thread.is_alive():
             self._attempt("flush")
             return line.queue.empty()
         if self._thread is threading.current_thread():

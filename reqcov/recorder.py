@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
+import sys
 import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -113,6 +114,7 @@ class Recorder:
             if config.follow_threads:
                 self._followed = FollowedThreads(self._carry)
             _alive.add(self)
+            _outlive_multiprocessing()
 
     # -- what the wrappers use ------------------------------------------------------------------------------------
 
@@ -223,7 +225,7 @@ class Recorder:
 
         @wraps(function)
         def carried(*args: Any, **kwargs: Any) -> T:
-            if recording is None or recording.core is None:
+            if recording is None or recording.core is not self._core:
                 return function(*args, **kwargs)
             token = self.enter(recording)
             try:
@@ -303,6 +305,9 @@ class Recorder:
         self._core.after_fork()
         for delivery in self._deliveries:
             delivery.after_fork()
+        util: Any = sys.modules.get("multiprocessing.util")
+        if util is not None:  # it forgets what it was to do at the end, and calls this next
+            util.register_after_fork(self, lambda _: _outlive_multiprocessing())
 
 
 def qualified_name(thing: Any) -> str:
@@ -326,6 +331,17 @@ def _for_all(method: str) -> Callable[[], None]:
     return call
 
 
-atexit.register(_for_all("close"))
+_close_all = _for_all("close")
+atexit.register(_close_all)
+
+
+def _outlive_multiprocessing() -> None:
+    """Have a child that multiprocessing forked (granian's workers, for one) close its recorders: it skips `atexit`."""
+    util: Any = sys.modules.get("multiprocessing.util")
+    process: Any = sys.modules.get("multiprocessing.process")
+    if util is not None and process.parent_process() is not None:
+        util.Finalize(None, _close_all, exitpriority=0)
+
+
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_for_all("_after_fork"))

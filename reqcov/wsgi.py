@@ -63,8 +63,8 @@ class _Exchange:
     def __call__(self, start_response: Callable[..., Any]) -> Iterable[bytes]:
         recorder, recording = self._recorder, self._recording
 
-        def watched(status: str, *rest: Any) -> Any:
-            write = start_response(status, *rest)
+        def watched(status: str, *rest: Any, **named: Any) -> Any:
+            write = start_response(status, *rest, **named)
             recording.status = int(status[:3]) if status[:3].isdigit() else None
             return write
 
@@ -96,7 +96,7 @@ class Chunks:
         self._recorder = recorder
         self._recording = recording
         self._body = body
-        self._iterator: Any = None
+        self._iterator = body
         self._finish = finish
 
     def __iter__(self) -> Iterator[bytes]:
