@@ -1,6 +1,7 @@
 # Everything runs in a virtual environment of its own, made on first use: make test, make demo, make bench, make check.
 PYTHON ?= python3
 VENV ?= .venv
+BOUNDS ?= .venv-bounds
 BIN := $(VENV)/bin
 
 .PHONY: demo test check bench bounds format clean
@@ -17,12 +18,17 @@ check: $(VENV)/.test-ready
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.test-ready
-	$(BIN)/python -m tests.bench $(ARGS)
+# On every interpreter that there is.
+bench:
+	@for python in $$(.ci/interpreters); do \
+		venv=.venv-bench-$$($$python -c 'import sys; print("%d.%d" % sys.version_info[:2])'); \
+		$(MAKE) --no-print-directory $$venv/.test-ready PYTHON=$$python VENV=$$venv && \
+		$$venv/bin/python -m tests.bench $(ARGS) || exit 1; \
+	done
 
-# The same tests of the cores with the oldest coverage.py and asgiref that pyproject.toml admits.
-bounds: $(VENV)/.bounds-ready
-	$(BIN)/python -m pytest tests/test_cores.py tests/test_interleavings.py tests/test_recorder.py $(ARGS)
+# The tests of the cores with the oldest coverage.py and asgiref that pyproject.toml admits.
+bounds: $(BOUNDS)/.ready
+	$(BOUNDS)/bin/python -m pytest tests/test_cores.py tests/test_interleavings.py tests/test_recorder.py $(ARGS)
 
 format: $(VENV)/.test-ready
 	$(BIN)/ruff format .
@@ -40,8 +46,10 @@ $(VENV)/.test-ready: $(VENV)/bin/pip pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable . --group test
 	@touch $@
 
-$(VENV)/.bounds-ready: $(VENV)/.test-ready
-	$(BIN)/python -m pip install --quiet "coverage==7.6.0" "asgiref==3.6.0"
+$(BOUNDS)/.ready: pyproject.toml
+	$(PYTHON) -m venv $(BOUNDS)
+	$(BOUNDS)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(BOUNDS)/bin/python -m pip install --quiet --editable . --group test "coverage==7.6.0" "asgiref==3.6.0"
 	@touch $@
 
 clean:
