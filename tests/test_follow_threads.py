@@ -198,11 +198,16 @@ def test_results_and_errors_pass(recorder: reqcov.Recorder, code: ModuleType) ->
 
 
 @pytest.mark.parametrize("first", [0, 1])
-def test_patches_of_two_recorders(tmp_path: Path, code: ModuleType, first: int) -> None:
-    """Whichever closes first, the other goes on following, and in the end nothing is patched."""
+def test_patches_of_two_recorders(tmp_path: Path, core: Any, code: ModuleType, first: int) -> None:
+    """Neither carries what is the other's; whichever closes first, the other goes on; in the end nothing is patched."""
     plain = threading.Thread.start, ThreadPoolExecutor.submit
     sinks = reqcov.MemorySink(), reqcov.MemorySink()
-    recorders = [reqcov.Recorder(source=[str(tmp_path)], sinks=sink, follow_threads=True) for sink in sinks]
+    recorders = [reqcov.Recorder(source=[str(tmp_path)], core=core, sinks=s, follow_threads=True) for s in sinks]
+    with recorders[0].record("with both open"):
+        by_thread(code.first)
+    [record] = sinks[0].records
+    assert (record.lines, record.complete) == ({code.__file__: {2}}, True)
+    sinks[0].records.clear()
     recorders[first].close()
     with recorders[1 - first].record("job"):
         by_thread(code.first)
