@@ -126,12 +126,18 @@ class Delivery:
         """Deliver what waits, for at most `timeout` seconds, then close the sink."""
         deadline = time.monotonic() + timeout
         if self._thread is threading.current_thread():  # the sink itself closes its recorder: after what waits
-            self._line.queue.put(None)
+            self.end()
         elif not self.flush(timeout):
             self._faults.report(f"{self._name} did not finish in time; what waits is lost")
-        elif self._thread is None:
+        else:
+            self.end()
+            if self._thread is not None:
+                self._thread.join(max(0.0, deadline - time.monotonic()))
+
+    def end(self) -> None:
+        """Close the sink after what waits, without waiting for that."""
+        if self._thread is None:
             self._attempt("close")
         else:
             self._line.hurry.set()
             self._line.queue.put(None)
-            self._thread.join(max(0.0, deadline - time.monotonic()))

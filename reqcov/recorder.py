@@ -17,7 +17,7 @@ from random import random
 from typing import Any, TypeVar
 
 from reqcov.config import CoreChoice, disabled, resolve
-from reqcov.cores.base import Recording, current
+from reqcov.cores.base import Core, Recording, current
 from reqcov.cores.choice import choose
 from reqcov.cores.files import Files
 from reqcov.delivery import Delivery
@@ -111,6 +111,8 @@ class Recorder:
             self._files = Files(config.coverage_config)
             self._core, self._reason = choose(config, self._files, self._faults)
             self._threads = self._core.threads
+            self._dropped = weakref.finalize(self, _let_go, self._core, self._deliveries)
+            self._dropped.atexit = False
             if config.follow_threads:
                 self._followed = FollowedThreads(self._carry)
             _alive.add(self)
@@ -285,6 +287,7 @@ class Recorder:
             recording.undisturbed = False
             self.finish(recording)
         self._enabled = False
+        self._dropped.detach()
         self._core.close()
         if self._followed is not None:
             self._followed.close()
@@ -316,8 +319,15 @@ def qualified_name(thing: Any) -> str:
         thing = thing.func
     if not hasattr(thing, "__qualname__"):
         thing = type(thing)
-    module: str = getattr(thing, "__module__", None) or ""
+    module: str = getattr(thing, "__module__", None) or "builtins"
     return thing.__qualname__ if module == "builtins" else f"{module}.{thing.__qualname__}"
+
+
+def _let_go(core: Core, deliveries: list[Delivery]) -> None:
+    """Close what is left of a recorder that nobody closed and nobody holds any more, of an app for one test, say."""
+    core.close()
+    for delivery in deliveries:
+        delivery.end()
 
 
 _alive: weakref.WeakSet[Recorder] = weakref.WeakSet()

@@ -100,7 +100,8 @@ class Chunks:
         self._finish = finish
 
     def __iter__(self) -> Iterator[bytes]:
-        self._iterator = self._inside(iter, self._body)
+        if self._iterator is self._body:  # as with every iterator, asking it again changes nothing
+            self._iterator = self._inside(iter, self._body)
         return self
 
     def __next__(self) -> bytes:
