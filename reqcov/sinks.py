@@ -45,6 +45,7 @@ class CallbackSink(Sink):
     def after_fork(self) -> None:
         """The event loop's thread is the parent's."""
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
         self._running: set[Future[None]] = set()
 
     def accept(self, record: RequestRecord) -> None:
@@ -55,13 +56,25 @@ class CallbackSink(Sink):
             self._function(record)
 
     async def _call(self, record: RequestRecord) -> None:
-        await self._function(record)  # type: ignore[misc]
+        try:
+            await self._function(record)  # type: ignore[misc]
+        except SystemExit as error:  # it would end the event loop, and all that runs there
+            raise RuntimeError("on_request called sys.exit()") from error
 
     def _started_loop(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
-            self._loop = asyncio.new_event_loop()
-            threading.Thread(target=self._loop.run_forever, name="reqcov on_request", daemon=True).start()
+            started: Future[asyncio.AbstractEventLoop] = Future()
+            self._thread = threading.Thread(
+                target=lambda: asyncio.run(self._live(started)), name="reqcov on_request", daemon=True
+            )
+            self._thread.start()
+            self._loop = started.result()
         return self._loop
+
+    async def _live(self, started: Future[asyncio.AbstractEventLoop]) -> None:
+        self._stop = asyncio.Event()
+        started.set_result(asyncio.get_running_loop())
+        await self._stop.wait()
 
     def flush(self) -> None:
         """Wait a moment for coroutines. Raises what one of them raised."""
@@ -70,9 +83,10 @@ class CallbackSink(Sink):
             future.result()
 
     def close(self) -> None:
-        """Stop the event loop."""
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._loop.stop)
+        """Cancel what still runs, and end the event loop."""
+        if self._loop is not None and self._thread is not None:
+            self._loop.call_soon_threadsafe(self._stop.set)
+            self._thread.join(GRACE)
 
 
 class MemorySink(Sink):
