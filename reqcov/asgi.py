@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 from asgiref.compatibility import guarantee_single_callable
@@ -23,27 +24,24 @@ class CoverageMiddleware:
         return app if disabled() else super().__new__(cls)
 
     def __init__(self, app: Any, *, recorder: Recorder | None = None, **options: Any) -> None:
-        self.app: ASGIApp = guarantee_single_callable(app)  # type: ignore[no-untyped-call]
+        self.app: ASGIApp = single_callable(app)
         self.recorder = recorder or Recorder(**options)
 
     def locate(self, scope: Scope, recording: Recording) -> str | None:  # noqa: ARG002
         """The route's template, asked once the app is done; adapters know better."""
         return self.recorder.made_up_route(recording.path or "/", recording.status)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
         """Serve one connection."""
         protocol = scope["type"]
         if protocol == "lifespan":
-            await self.app(scope, receive, self._flushing(send))
-            return
+            return await self.app(scope, receive, self._flushing(send))
         if protocol not in ("http", "websocket") or part_of_request():
-            await self.app(scope, receive, send)
-            return
+            return await self.app(scope, receive, send)
         recorder = self.recorder
         recording = recorder.start(protocol, scope.get("method", "WEBSOCKET"), scope.get("path", "/"))
         if recording is None:
-            await self.app(scope, receive, send)
-            return
+            return await self.app(scope, receive, send)
 
         async def watched_send(message: Message) -> None:
             await send(message)
@@ -51,7 +49,7 @@ class CoverageMiddleware:
 
         token = recorder.enter(recording)
         try:
-            await self.app(scope, receive, watched_send)
+            return await self.app(scope, receive, watched_send)
         except BaseException as error:
             recording.error = qualified_name(type(error))
             raise
@@ -73,6 +71,26 @@ class CoverageMiddleware:
         """The user's answer, or else ours."""
         asked = self.recorder.route
         return asked(scope) if asked else self.locate(scope, recording)
+
+
+def single_callable(app: Any) -> Any:
+    """`app`, or a single callable around it if it is double: `app(scope)(receive, send)`.
+
+    asgiref takes every class and every function that is no coroutine function for double, and so is asked only about
+    those that do not need all three arguments at once.
+    """
+    return app if required_arguments(app) == 3 else guarantee_single_callable(app)  # type: ignore[no-untyped-call]
+
+
+def required_arguments(call: Any) -> int | None:
+    """How many positional arguments `call` has to be given; None where that can't be told."""
+    try:
+        parameters = inspect.signature(call).parameters.values()
+    except (TypeError, ValueError):
+        return None
+    if any(p.kind is p.VAR_POSITIONAL for p in parameters):
+        return None
+    return sum(p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in parameters)
 
 
 def watch(message: Message, recording: Recording) -> None:

@@ -7,6 +7,7 @@ import inspect
 import sys
 from typing import Any
 
+from reqcov import asgi, wsgi
 from reqcov.config import disabled
 from reqcov.errors import ConfigError
 from reqcov.recorder import Recorder
@@ -35,8 +36,6 @@ def wrap(app: Any, *, recorder: Recorder | None = None, **options: Any) -> Any:
     recorder = recorder or Recorder(**options)
     if adapter is not None:
         return adapter.wrap(app, recorder=recorder)
-    from reqcov import asgi, wsgi
-
     return (asgi if kind == "asgi" else wsgi).CoverageMiddleware(app, recorder=recorder)
 
 
@@ -63,12 +62,8 @@ def protocol(app: Any) -> str:
     )
     if coroutine or hasattr(app, "_asgi_single_callable") or hasattr(app, "_asgi_double_callable"):
         return "asgi"
-    try:
-        parameters = inspect.signature(app).parameters.values()
-    except (TypeError, ValueError):
-        parameters = ()  # type: ignore[assignment]
-    needed = sum(p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) for p in parameters)
-    if needed in (1, 2, 3) and not any(p.kind is p.VAR_POSITIONAL for p in parameters):
+    needed = asgi.required_arguments(app)
+    if needed in (1, 2, 3):
         return "wsgi" if needed == 2 else "asgi"
     raise ConfigError(
         f"It can't be told whether {app!r} is WSGI or ASGI; "
