@@ -132,8 +132,8 @@ class Recorder:
         try:
             recording = Recording(protocol, method, path, self._sample >= 1 or random() < self._sample)
             self._seen += 1  # no thread can come in between under the interpreter lock
-            self._open.add(recording)
             self._core.begin(recording)
+            self._open.add(recording)
         except Exception as error:
             self._faults.report("a request could not be started", error)
             return None

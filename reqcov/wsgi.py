@@ -43,7 +43,7 @@ class CoverageMiddleware:
 
     def _start(self, environ: Environ) -> Recording | None:
         path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
-        return self.recorder.start("http", environ["REQUEST_METHOD"], readable(path) or "/")
+        return self.recorder.start("http", environ.get("REQUEST_METHOD", "GET"), readable(path) or "/")
 
 
 def readable(path: str) -> str:

@@ -122,7 +122,7 @@ class SettraceCore:
         if not recording.sampled:
             return
         here = self._here
-        if sys.gettrace() is not here.tracer:
+        if sys.gettrace() is not here.tracer and not self._closed:
             recording.undisturbed = False
             self._faults.report(FOREIGN)
         here.entered -= 1
