@@ -93,7 +93,7 @@ class Workshop:
 
     def begin(self, hits: Any = None) -> Recording:
         """A recording that keeps its hits in `hits`."""
-        recording = Recording("job", None, None, True)
+        recording = Recording("http", None, None, True)
         recording.hits = {} if hits is None else hits
         self.core.begin(recording)
         return recording

@@ -1,14 +1,20 @@
 """The core for CPython 3.12 and newer: line events (PEP 669), disarmed as soon as they have nothing to tell.
 
-One invariant holds it up: *a line is disarmed only while every open complete recording already holds it.* With no
-recording open any line may be disarmed at its first hit, so an idle process runs at full speed; with one open, a line
-costs one callback; and when a recording begins, what was disarmed is armed again.
+One invariant holds it up: *a line is disarmed only while every open complete recording either holds it, or has yet to
+enter its function through a line that is armed.* With no recording open any line may be disarmed at its first hit, so
+an idle process runs at full speed; with one open, a line costs one callback; and when a recording begins, or enters a
+function, what was disarmed there is armed again.
+
+A recording has entered a function once it holds a line of it. The entry of a function is the first line of its body:
+that one is disarmed only while every open recording holds it. Bodies that are suspended and resumed (generators,
+coroutines) may go on in another recording than they began in, and a job may begin in the middle of a function; neither
+passes the entry, so they are taken to have entered already.
 
 Three things make that right when threads interleave anywhere the interpreter lets them:
 
 - A callback reads the epoch first and compares it last, with nothing between the comparison and the return that could
-  let another thread run. A recording that begins publishes itself, then changes the epoch, then re-arms.
-- A code object is noted as disarmed before the comparison, so whoever begins after it finds the note.
+  let another thread run. A recording that begins, or enters, publishes that, then changes the epoch, then re-arms.
+- A code object is noted as disarmed before the comparison, so whoever comes after it finds the note.
 - Re-arming switches a code object's events off and on within one call into C, so no thread runs it while they are off.
 
 All three lean on the global interpreter lock; where there is none, nothing is ever disarmed.
@@ -17,6 +23,7 @@ All three lean on the global interpreter lock; where there is none, nothing is e
 from __future__ import annotations
 
 import dis
+import inspect
 import sys
 import threading
 from collections import deque
@@ -33,6 +40,16 @@ from reqcov.types import Arcs, Lines
 TOOL_IDS = (3, 4, 5, 2)
 
 Hits = dict[int, set[int]]
+
+SUSPENDED = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ITERABLE_COROUTINE | inspect.CO_ASYNC_GENERATOR
+
+
+class EnteredEverywhere(Hits):
+    """The hits of a recording that may run a function without passing its entry."""
+
+    def get(self, key: int, default: object = None) -> set[int]:  # type: ignore[override]
+        """What it holds of a function: nothing, but never None."""
+        return self[key] if key in self else set()
 
 
 def free_tool_id() -> int | None:
@@ -53,6 +70,8 @@ class MonitoringCore:
         self._lock = threading.Lock()
         self._codes: dict[int, tuple[CodeType, str, int]] = {}
         # A code object's id to the code object itself (kept alive: ids are keys), its file, the events it wants.
+        self._entries: dict[int, int] = {}
+        # A code object's id to the line of its entry; none for bodies that are suspended and resumed.
         self._first_offsets: dict[int, int] = {}
         self._disarmed: dict[int, CodeType] = {}
         self._open: tuple[Hits, ...] = ()
@@ -81,10 +100,13 @@ class MonitoringCore:
                 name = self._files.measured(code, sys._getframe(1))
                 if name is not None:
                     wanted = events.LINE
-                    offset_of_body = body_on_first_line(code)
-                    if offset_of_body is not None:
-                        self._first_offsets[id(code)] = offset_of_body
+                    offset, line = beginning_of_body(code)
+                    if line == code.co_firstlineno and sys.version_info >= (3, 13):
+                        # Once armed, such a line fires no line event from 3.13 on.
+                        self._first_offsets[id(code)] = offset
                         wanted |= events.INSTRUCTION
+                    if not code.co_flags & SUSPENDED:
+                        self._entries[id(code)] = line
                     self._codes[id(code)] = (code, name, wanted)
                     sys.monitoring.set_local_events(self._tool, code, wanted)
             except Exception as error:
@@ -102,7 +124,7 @@ class MonitoringCore:
             self._disarmed,
             self._nobody,
         )
-        may_disarm = self._may_disarm
+        may_disarm, entries = self._may_disarm, self._entries
 
         def on_line(code: CodeType, line: int) -> object:
             epoch = self._epoch  # first: see the module's docstring
@@ -120,10 +142,18 @@ class MonitoringCore:
                     hits[key].add(line)
                 except KeyError:
                     hits.setdefault(key, set()).add(line)
+                    if hits is not nobody and recording is not None and recording.sampled:
+                        epoch = self._epoch = object()
+                        others = self._open
+                        if key in disarmed:
+                            self._arm_again(key)
             for other in others:
                 if other is not hits:
                     lines = other.get(key)
-                    if lines is None or line not in lines:
+                    if lines is None:
+                        if entries.get(key, line) == line:
+                            return None
+                    elif line not in lines:
                         return None
             disarmed[key] = code
             if epoch is self._epoch and may_disarm:  # last, and no call from here on
@@ -145,21 +175,24 @@ class MonitoringCore:
 
     def begin(self, recording: Recording) -> None:
         """Arm again whatever an earlier recording has disarmed."""
+        if recording.protocol == "job":
+            recording.hits = EnteredEverywhere()
         recording.core = self
         if not recording.sampled:
             return
         with self._lock:
             self._open = (*self._open, recording.hits)
             self._epoch = object()
-            self._arm_again()
+            self._arm_again(*self._disarmed.copy())
 
-    def _arm_again(self) -> None:
+    def _arm_again(self, *keys: int) -> None:
         codes: list[CodeType] = []
         events: list[int] = []
-        while self._disarmed:
-            key, code = self._disarmed.popitem()
-            codes += (code, code)
-            events += (0, self._codes[key][2])
+        for key in keys:
+            code = self._disarmed.pop(key, None)
+            if code is not None:
+                codes += (code, code)
+                events += (0, self._codes[key][2])
         deque(map(sys.monitoring.set_local_events, repeat(self._tool), codes, events), maxlen=0)
 
     def end(self, recording: Recording) -> None:
@@ -199,17 +232,12 @@ class MonitoringCore:
         sys.monitoring.free_tool_id(self._tool)
 
 
-def body_on_first_line(code: CodeType) -> int | None:
-    """The offset of the first instruction of a body that begins on the line of its own `def` or `lambda`.
-
-    From 3.13 on such a line fires no line event once it is armed. None for all other code objects, and on 3.12.
-    """
-    if sys.version_info < (3, 13):
-        return None
+def beginning_of_body(code: CodeType) -> tuple[int, int]:
+    """Offset and line of the first instruction of a function's body: the one behind the first RESUME."""
     resumed = False
     for instruction in dis.get_instructions(code):
-        if resumed:
-            line = instruction.positions.lineno if instruction.positions else None
-            return instruction.offset if line == code.co_firstlineno else None
-        resumed = instruction.opname == "RESUME"
-    return None
+        line = instruction.positions.lineno if instruction.positions else None
+        if resumed and line is not None:
+            return instruction.offset, line
+        resumed = resumed or instruction.opname == "RESUME"
+    return -1, code.co_firstlineno
