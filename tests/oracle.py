@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import io
 import json
 import os
 import queue
@@ -22,14 +21,15 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import coverage
 
 import reqcov
 from reqcov.cores import tracers
+from tests.calls import Request, call_asgi, call_wsgi
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -44,25 +44,14 @@ PATIENCE = 60
 
 
 @dataclass(frozen=True)
-class Request:
-    """One request, and the status that must come back: a request that fails unnoticed would prove nothing."""
-
-    path: str
-    query: str = ""
-    method: str = "GET"
-    body: str = ""
-    headers: dict[str, str] = field(default_factory=dict)
-    status: int | None = 200
-
-
-@dataclass(frozen=True)
 class App:
     """What a module of `tests.apps` says of the app in it."""
 
     protocol: str
     source: list[str]
     make: Callable[[], Any]
-    warm_up: Request
+    warm_up: list[Request]
+    """What is sent first, one after the other, on both sides."""
     requests: list[Request]
     install: Callable[[Any, reqcov.Recorder], Any] = lambda app, recorder: reqcov.wrap(app, recorder=recorder)
     concurrency: tuple[str, ...] = ()
@@ -129,124 +118,56 @@ gate = Gate()
 # -- in the process of one app ------------------------------------------------------------------------------------
 
 
-def call_wsgi(app: Any, request: Request) -> int | None:
-    """Send one request as a server would; the status that came back, None where the app raised."""
-    body = request.body.encode()
-    environ = {
-        "REQUEST_METHOD": request.method,
-        "SCRIPT_NAME": "",
-        "PATH_INFO": request.path,
-        "QUERY_STRING": request.query,
-        "CONTENT_LENGTH": str(len(body)),
-        "SERVER_NAME": "localhost",
-        "SERVER_PORT": "80",
-        "SERVER_PROTOCOL": "HTTP/1.1",
-        "REMOTE_ADDR": "127.0.0.1",
-        "wsgi.version": (1, 0),
-        "wsgi.url_scheme": "http",
-        "wsgi.input": io.BytesIO(body),
-        "wsgi.errors": io.StringIO(),
-        "wsgi.multithread": True,
-        "wsgi.multiprocess": False,
-        "wsgi.run_once": False,
-        "HTTP_HOST": "localhost",
-    }
-    for name, value in request.headers.items():
-        key = name.upper().replace("-", "_")
-        environ[key if key == "CONTENT_TYPE" else f"HTTP_{key}"] = value
-    answered: list[int] = []
-
-    def start_response(status: str, headers: Any, exc_info: Any = None) -> Callable[[bytes], object]:
-        answered.append(int(status[:3]))
-        return answered.append  # type: ignore[return-value]
-
-    try:
-        chunks = app(environ, start_response)
-        try:
-            for _ in chunks:
-                pass
-        finally:
-            if hasattr(chunks, "close"):
-                chunks.close()
-    except Exception:
-        return None
-    return answered[-1]
-
-
-async def call_asgi(app: Any, request: Request) -> int | None:
-    """The same for ASGI."""
-    scope = {
-        "type": "http",
-        "asgi": {"version": "3.0", "spec_version": "2.4"},
-        "http_version": "1.1",
-        "method": request.method,
-        "scheme": "http",
-        "path": request.path,
-        "raw_path": quote(request.path).encode(),
-        "query_string": request.query.encode(),
-        "root_path": "",
-        "headers": [
-            (b"host", b"localhost"),
-            *((name.lower().encode(), value.encode()) for name, value in request.headers.items()),
-        ],
-        "client": ("127.0.0.1", 1),
-        "server": ("localhost", 80),
-    }
-    messages = iter([{"type": "http.request", "body": request.body.encode(), "more_body": False}])
-    answered: list[int] = []
-
-    async def receive() -> Any:
-        for message in messages:
-            return message
-        await asyncio.Event().wait()  # the client stays
-
-    async def send(message: Any) -> None:
-        if message["type"] == "http.response.start":
-            answered.append(message["status"])
-
-    try:
-        await app(scope, receive, send)
-    except Exception:
-        return None
-    return answered[-1]
-
-
-def alone(app: App, number: int, branch: bool) -> dict[str, Any]:
-    """Run one request under coverage.py, and nothing else.
+def alone(app: App, branch: bool) -> list[dict[str, Any]]:
+    """Run each request in a new process, under coverage.py, and nothing else with it.
 
     coverage.py sees only threads that begin while it runs, and worker threads may be left from the warm-up; so it
-    runs then already, and what belongs to the request is told by coverage.py's own context.
+    runs then already, and what belongs to the request is told by coverage.py's own context. A WSGI app has no threads
+    and is forked after the warm-up; ASGI apps may have some, and are forked before.
     """
     cov = coverage.Coverage(
         data_file=None, config_file=False, source=app.source, branch=branch, concurrency=["thread", *app.concurrency]
     )
     cov.set_option("run:disable_warnings", ["already-imported", "module-not-measured"])
-    request = app.requests[number]
+    if app.protocol == "asgi":
+        return in_processes([partial(_alone_asgi, app, cov, request) for request in app.requests])
     cov.start()
     target = app.make()
-    if app.protocol == "wsgi":
-        call_wsgi(target, app.warm_up)
+    for request in app.warm_up:
+        call_wsgi(target, request)
+    return in_processes([partial(_alone_wsgi, target, cov, request) for request in app.requests])
+
+
+def _alone_wsgi(target: Any, cov: coverage.Coverage, request: Request) -> dict[str, Any]:
+    cov.switch_context("request")
+    return _reported(cov, call_wsgi(target, request))
+
+
+def _alone_asgi(app: App, cov: coverage.Coverage, request: Request) -> dict[str, Any]:
+    async def serve() -> int | None:
+        for first in app.warm_up:
+            await call_asgi(target, first)
         cov.switch_context("request")
-        status = call_wsgi(target, request)
-    else:
+        status = await call_asgi(target, request)
+        cov.switch_context("afterwards")  # the loop still ends what was left over, such as unfinished generators
+        return status
 
-        async def serve() -> int | None:
-            await call_asgi(target, app.warm_up)
-            cov.switch_context("request")
-            status = await call_asgi(target, request)
-            cov.switch_context("afterwards")  # the loop still ends what was left over, such as unfinished generators
-            return status
+    cov.start()
+    target = app.make()
+    return _reported(cov, asyncio.run(serve()))
 
-        status = asyncio.run(serve())
+
+def _reported(cov: coverage.Coverage, status: int | None) -> dict[str, Any]:
     cov.stop()
+    assert cov._collector is not None
     assert cov._collector.tracer_name() == "CTracer", "COVERAGE_CORE was not heeded"
     data = cov.get_data()
     data.set_query_context("request")
     names = sorted(data.measured_files())
     return {
         "status": status,
-        "lines": {name: sorted(data.lines(name)) for name in names if data.lines(name)},
-        "arcs": {name: sorted(data.arcs(name)) for name in names if data.arcs(name)} if branch else None,
+        "lines": {name: sorted(data.lines(name) or ()) for name in names if data.lines(name)},
+        "arcs": {name: sorted(data.arcs(name) or ()) for name in names if data.arcs(name)} if data.has_arcs() else None,
     }
 
 
@@ -307,7 +228,8 @@ def in_a_crowd(app: App, core: str, branch: bool) -> dict[str, Any]:
             for request in line_of(first):
                 statuses[serving.get()] = call_wsgi(target, request)
 
-        call_wsgi(target, app.warm_up)
+        for request in app.warm_up:
+            call_wsgi(target, request)
         shut_the_gate()
         sys.setswitchinterval(1e-5)
         threads = [threading.Thread(target=worker, args=(first,)) for first in range(CROWD)]
@@ -322,7 +244,8 @@ def in_a_crowd(app: App, core: str, branch: bool) -> dict[str, Any]:
                 statuses[serving.get()] = await call_asgi(target, request)
 
         async def serve() -> None:
-            await call_asgi(target, app.warm_up)
+            for request in app.warm_up:
+                await call_asgi(target, request)
             shut_the_gate()
             await asyncio.gather(*map(task, range(CROWD)))
 
@@ -356,21 +279,31 @@ def in_a_crowd(app: App, core: str, branch: bool) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Import the app that the command line names, do the jobs that standard input asks for, tell what came out."""
+    """Import the app that the command line names, run it as standard input asks for, tell what came out."""
     app: App = importlib.import_module(f"tests.apps.{sys.argv[1]}").APP
-    functions: dict[str, Callable[..., Any]] = {"alone": alone, "in_a_crowd": in_a_crowd}
-    jobs = [("alone", number, branch) for number in range(len(app.requests)) for branch in (False, True)]
-    jobs += [("in_a_crowd", *how) for how in json.load(sys.stdin)]
+    ways = [tuple(way) for way in json.load(sys.stdin)]
+    (lines,) = in_processes([partial(alone, app, False)])
+    (arcs,) = in_processes([partial(alone, app, True)])
+    crowds = in_processes([partial(in_a_crowd, app, *way) for way in ways])
+    told = {
+        "requests": [asdict(request) for request in app.requests],
+        "alone": [lines, arcs],
+        "in_a_crowd": list(zip(ways, crowds, strict=True)),
+    }
+    json.dump(told, sys.stdout)
+
+
+def in_processes(jobs: list[Callable[[], Any]]) -> list[Any]:
+    """What each job returns that is run in a fork of this process; as many at a time as there are processors."""
     answers: list[Any] = []
     together = os.cpu_count() or 1
     for start in range(0, len(jobs), together):
-        running = [_fork(functions[name], app, *rest) for name, *rest in jobs[start : start + together]]
+        running = [_fork(job) for job in jobs[start : start + together]]
         answers += [_answer(*child) for child in running]
-    results = [[*job, answer] for job, answer in zip(jobs, answers, strict=True)]
-    json.dump({"requests": [asdict(request) for request in app.requests], "results": results}, sys.stdout)
+    return answers
 
 
-def _fork(job: Callable[..., Any], *arguments: Any) -> tuple[int, int]:
+def _fork(job: Callable[[], Any]) -> tuple[int, int]:
     reader, writer = os.pipe()
     child = os.fork()
     if child:
@@ -378,20 +311,21 @@ def _fork(job: Callable[..., Any], *arguments: Any) -> tuple[int, int]:
         return child, reader
     signal.alarm(PATIENCE)
     try:
-        with open(writer, "w") as pipe:
-            json.dump(job(*arguments), pipe)
+        with os.fdopen(writer, "w") as pipe:
+            json.dump(job(), pipe)
         os._exit(0)
     except BaseException:
         traceback.print_exc()
+        sys.stderr.flush()
         os._exit(1)
 
 
 def _answer(child: int, reader: int) -> Any:
-    with open(reader) as pipe:
+    with os.fdopen(reader) as pipe:
         text = pipe.read()
     _, status = os.waitpid(child, 0)
     if status:
-        sys.exit(f"a run has failed: {status}")
+        raise RuntimeError(f"a process has ended with {status}")
     return json.loads(text)
 
 
@@ -403,7 +337,8 @@ class Runs:
     """Everything that the process of one app has told."""
 
     requests: list[Request]
-    alone: dict[tuple[int, bool], dict[str, Any]] = field(repr=False)
+    alone: list[list[dict[str, Any]]] = field(repr=False)
+    """Without and with branches, one for each request."""
     in_a_crowd: dict[tuple[str, bool], dict[str, Any]] = field(repr=False)
 
 
@@ -413,8 +348,7 @@ def run(app: str, ways: list[tuple[str, bool]], folder: Path) -> Runs:
     done = subprocess.run(
         [sys.executable, "-c", "from tests.oracle import main; main()", app],
         input=json.dumps(ways),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         text=True,
         cwd=folder,
         env=environ | {"PYTHONPATH": str(ROOT), "COVERAGE_CORE": "ctrace"},
@@ -423,6 +357,6 @@ def run(app: str, ways: list[tuple[str, bool]], folder: Path) -> Runs:
     told = json.loads(done.stdout)
     return Runs(
         requests=[Request(**request) for request in told["requests"]],
-        alone={(n, branch): answer for name, n, branch, answer in told["results"] if name == "alone"},
-        in_a_crowd={(core, branch): answer for name, core, branch, answer in told["results"] if name != "alone"},
+        alone=told["alone"],
+        in_a_crowd={(core, branch): crowd for (core, branch), crowd in told["in_a_crowd"]},
     )

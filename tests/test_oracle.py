@@ -21,10 +21,8 @@ def runs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 @pytest.mark.parametrize(("core", "branch"), WAYS)
-def test_records_in_a_crowd(
-    runs: Runs, core: str, branch: bool
-) -> None:
-    """Each record holds the very lines, statements and arcs that coverage.py has for the same request in a new process."""
+def test_records_in_a_crowd(runs: Runs, core: str, branch: bool) -> None:
+    """Each record holds what coverage.py has for the same request in a new process: lines, statements and arcs."""
     check(runs, core, branch)
 
 
@@ -39,7 +37,7 @@ def check(runs: Runs, core: str, branch: bool) -> None:
     found = []
     for served in crowd["served"]:
         request = runs.requests[served["request"]]
-        oracle = runs.alone[served["request"], branch]
+        oracle = runs.alone[branch][served["request"]]
         where = f"{request.method} {request.path}?{request.query}"
         assert served["status"] == oracle["status"] == request.status, where
         (record,) = served["records"]

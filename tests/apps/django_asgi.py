@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import django
@@ -18,7 +18,8 @@ from django.views import View
 import reqcov
 from tests.apps import shapes, shapes_async
 from tests.apps.shapes_async import step, ticks, working
-from tests.oracle import App, Request, gate
+from tests.calls import Request
+from tests.oracle import App, gate
 
 settings.configure(
     ROOT_URLCONF=__name__,
@@ -151,7 +152,7 @@ APP = App(
     source=["tests.apps"],
     make=make,
     install=install,
-    warm_up=Request("/warm"),
+    warm_up=[Request("/warm")],
     requests=[
         *(Request(f"/shapes/{name}/{n}") for name, n in zip(shapes_async.SHAPES, [4, 2, 3] * 2, strict=True)),
         *(Request(f"/threads/{name}/{n}") for name, n in zip(shapes.SHAPES, [3, 6, 4, 5] * 4, strict=False)),

@@ -15,7 +15,8 @@ from django.views import View
 from django.views.decorators.http import require_http_methods
 
 from tests.apps.shapes import SHAPES, branches
-from tests.oracle import App, Request, gate
+from tests.calls import Request
+from tests.oracle import App, gate
 
 if not settings.configured:
     settings.configure(
@@ -83,7 +84,7 @@ def broken(request: HttpRequest) -> HttpResponse:
 
 def file(request: HttpRequest) -> FileResponse:
     gate.wait()
-    return FileResponse(open(__file__, "rb"))  # noqa: PTH123, SIM115
+    return FileResponse(open(__file__, "rb"))  # noqa: PTH123
 
 
 def missing(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -118,7 +119,7 @@ APP = App(
     protocol="wsgi",
     source=["tests.apps"],
     make=make,
-    warm_up=Request("/warm"),
+    warm_up=[Request("/warm")],
     requests=[
         *(Request(f"/shapes/{name}/{n}") for name, n in zip(SHAPES, [6, 4, 5, 3] * 4, strict=False)),
         Request("/nested/guarded/3"),

@@ -15,7 +15,8 @@ import reqcov
 from reqcov.adapters.fastapi import CoverageMiddleware
 from tests.apps import shapes, shapes_async
 from tests.apps.shapes_async import step, ticks, working
-from tests.oracle import App, Request, gate
+from tests.calls import Request
+from tests.oracle import App, gate
 
 
 class Item(BaseModel):
@@ -135,21 +136,23 @@ def install(api: FastAPI, recorder: reqcov.Recorder) -> FastAPI:
     return api
 
 
+JSON = {"Content-Type": "application/json"}
+
 APP = App(
     protocol="asgi",
     source=["tests.apps"],
     make=make,
     install=install,
-    warm_up=Request("/warm"),
+    warm_up=[Request("/warm")],
     requests=[
         *(Request(f"/router/shapes/{name}/{n}") for name, n in zip(shapes_async.SHAPES, [3, 4, 2] * 2, strict=True)),
         *(Request(f"/router/threads/{name}/{n}") for name, n in zip(shapes.SHAPES, [5, 3, 6, 4] * 4, strict=False)),
-        Request("/items", method="POST", body='{"name": "a"}', headers={"Content-Type": "application/json"}, status=201),
+        Request("/items", method="POST", body='{"name": "a"}', headers=JSON, status=201),
         Request(
             "/items",
             method="POST",
             body='{"name": "a", "price": -1}',
-            headers={"Content-Type": "application/json"},
+            headers=JSON,
             status=400,
         ),
         Request("/items", query="skip=2"),

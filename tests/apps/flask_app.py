@@ -11,7 +11,8 @@ from flask.views import MethodView
 import reqcov
 from reqcov.adapters.flask import ReqCov
 from tests.apps.shapes import SHAPES, branches, shout
-from tests.oracle import App, Request, gate
+from tests.calls import Request
+from tests.oracle import App, gate
 
 nested = Blueprint("nested", __name__, url_prefix="/nested")
 
@@ -115,20 +116,22 @@ def install(app: Flask, recorder: reqcov.Recorder) -> Flask:
     return app
 
 
+JSON = {"Content-Type": "application/json"}
+
 APP = App(
     protocol="wsgi",
     source=["tests.apps"],
     make=make,
     install=install,
-    warm_up=Request("/warm"),
+    warm_up=[Request("/warm")],
     requests=[
         *(Request(f"/shapes/{name}/{n}") for name, n in zip(SHAPES, [4, 5, 3, 6] * 4, strict=False)),
         Request("/nested/3"),
         Request("/nested/7"),
         Request("/nested/3", query="deny=1", status=403),
         Request("/things/3"),
-        Request("/things/3", method="POST", body='{"name": "a"}', headers={"Content-Type": "application/json"}, status=201),
-        Request("/things/3", method="POST", body="{}", headers={"Content-Type": "application/json"}, status=400),
+        Request("/things/3", method="POST", body='{"name": "a"}', headers=JSON, status=201),
+        Request("/things/3", method="POST", body="{}", headers=JSON, status=400),
         Request("/lambda/3"),
         Request("/streamed/0"),
         Request("/streamed/4"),

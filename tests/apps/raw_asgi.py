@@ -6,7 +6,8 @@ import asyncio
 from typing import Any
 
 from tests.apps.shapes_async import SHAPES, ticks
-from tests.oracle import App, Request, gate
+from tests.calls import Request
+from tests.oracle import App, gate
 
 
 async def answer(send: Any, status: int, *chunks: bytes) -> None:
@@ -66,7 +67,7 @@ APP = App(
     protocol="asgi",
     source=["tests.apps"],
     make=lambda: app,
-    warm_up=Request("/warm"),
+    warm_up=[Request("/warm")],
     requests=[
         *(Request(f"/shapes/{name}/{n}") for name in SHAPES for n in (2, 3, 4)),
         Request("/streamed/2"),

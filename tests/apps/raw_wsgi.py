@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from tests.apps.shapes import SHAPES
-from tests.oracle import App, Request, gate
+from tests.calls import Request
+from tests.oracle import App, gate
 
 
 class Body:
@@ -74,7 +75,7 @@ APP = App(
     protocol="wsgi",
     source=["tests.apps"],
     make=lambda: app,
-    warm_up=Request("/warm"),
+    warm_up=[Request("/warm")],
     requests=[
         *(Request(f"/shapes/{name}/{n}") for name in SHAPES for n in (3, 6)),
         Request("/streamed/2"),

@@ -66,7 +66,7 @@ def loops(n: int) -> int:
 
 def counted(n: int) -> Iterator[int]:
     try:
-        for i in range(n):
+        for i in range(n):  # noqa: UP028
             yield i
     finally:
         n = 0
@@ -115,14 +115,24 @@ def comprehensions(n: int) -> list[Any]:
 
 
 def add(a: int, b: int) -> int: return a + b  # fmt: skip
+
+
 def several(a: int) -> int: a += 1; b = a * 2; return b  # fmt: skip  # noqa: E702
+
+
 def looping(n: int) -> list[int]: return [i for i in range(n) if i]  # fmt: skip
-def looping_over_lines(n: int) -> list[int]: return [
+
+
+def looping_over_lines(n: int) -> list[int]:
+    return [
     add(i, 1)
     for i in range(n)
     if i % 2
 ]  # fmt: skip
-def choosing(n: int) -> str: return "odd" if n % 2 else (
+
+
+def choosing(n: int) -> str:
+    return "odd" if n % 2 else (
     "even")  # fmt: skip
 
 
@@ -142,8 +152,11 @@ def decorated_often(
 def one_liners(n: int) -> list[Any]:
     result: list[Any] = [add(n, 1), several(n), looping(n), looping_over_lines(n), choosing(n)]
     gate.wait()
+
     def inner(a: int) -> int: return a + n  # fmt: skip
+
     def unused(a: int) -> int: return a - n  # fmt: skip
+
     if n % 2:
         result.append(inner(n))
     return [*result, decorated(n), decorated_often(n)]
@@ -155,7 +168,7 @@ spread = lambda n: (  # noqa: E731
     n if n > 2
     else -n
 )  # fmt: skip
-below = (
+below = (  # noqa: E731
     lambda n:
     n - 1
 )  # fmt: skip
@@ -173,7 +186,9 @@ def lambdas(n: int) -> list[Any]:
         ),
     )
     gate.wait()
+
     def default(a: int, function: Any = lambda a: a + 1) -> Any: return function(a) if n % 2 else a  # fmt: skip
+
     never = lambda: never()  # noqa: E731
     return [names, pairs, default(n), square(n), adder(1)(2)(n), spread(n), below(n), shouted(n), factorial(n)]
 
@@ -306,7 +321,7 @@ def classes(n: int) -> list[Any]:
         """A body that runs in the request and is no part of it."""
 
         limit = max(n, 3)
-        if limit > 3:
+        if limit > 3:  # noqa: SIM108
             kind = "large"
         else:
             kind = "small"
@@ -323,7 +338,7 @@ def classes(n: int) -> list[Any]:
             return None
 
         class Inner:
-            names = [name for name in ("a", "b") if name]
+            names = [name for name in ("a", "b") if name]  # noqa: RUF012
 
             def name(self) -> str:
                 return self.names[0]
@@ -357,8 +372,7 @@ def statements(n: int) -> Any:
         several
         lines
     """  # fmt: skip
-    assert value > n, \
-        "never"
+    assert value > n, "never"
     if (walrus := value) and not (
         n > 1000
         or walrus < 0

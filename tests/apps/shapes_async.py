@@ -156,6 +156,5 @@ async def broken(n: int) -> None:
 
 
 SHAPES: dict[str, Callable[[int], Awaitable[Any]]] = {
-    function.__name__: function
-    for function in (iterating, entering, failing, in_threads, children, cancelling)
+    function.__name__: function for function in (iterating, entering, failing, in_threads, children, cancelling)
 }

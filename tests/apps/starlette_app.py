@@ -1,4 +1,4 @@
-"""Starlette: coroutine and thread endpoints, both kinds of streams, background tasks, mounts, class endpoints, errors."""
+"""Starlette: coroutine and thread endpoints, streams, background tasks, mounts, class endpoints, errors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from starlette.routing import Mount, Route
 
 from tests.apps import shapes, shapes_async
 from tests.apps.shapes_async import step, ticks, working
-from tests.oracle import App, Request, gate
+from tests.calls import Request
+from tests.oracle import App, gate
 
 
 async def warm(request: HTTPRequest) -> Response:
@@ -116,7 +117,10 @@ def make() -> Starlette:
             Route("/refused", refused),
             Mount(
                 "/threads",
-                routes=[Route("/{name}/{n:int}", shape_in_thread), Route("/streamed/in/{n:int}", streamed_from_threads)],
+                routes=[
+                    Route("/{name}/{n:int}", shape_in_thread),
+                    Route("/streamed/in/{n:int}", streamed_from_threads),
+                ],
             ),
         ],
         exception_handlers={403: refusal, 404: missing},
@@ -127,7 +131,7 @@ APP = App(
     protocol="asgi",
     source=["tests.apps"],
     make=make,
-    warm_up=Request("/warm"),
+    warm_up=[Request("/warm")],
     requests=[
         *(Request(f"/shapes/{name}/{n}") for name, n in zip(shapes_async.SHAPES, [2, 3, 4] * 2, strict=True)),
         *(Request(f"/threads/{name}/{n}") for name, n in zip(shapes.SHAPES, [4, 5, 3, 6] * 4, strict=False)),

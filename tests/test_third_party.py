@@ -1,0 +1,22 @@
+"""Real applications, measured as their own project: the same comparison as in `test_oracle.py`."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.oracle import Runs, run
+from tests.test_oracle import WAYS, check
+
+APPS = ["httpbin_app", "pypiserver_app", "datasette_app", "admin_app"]
+
+
+@pytest.fixture(scope="module", params=APPS)
+def runs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Runs:
+    """All that the process of one app has to tell, in every way."""
+    return run(request.param, WAYS, tmp_path_factory.mktemp("runs"))
+
+
+@pytest.mark.parametrize(("core", "branch"), WAYS)
+def test_records_in_a_crowd(runs: Runs, core: str, branch: bool) -> None:
+    """Each record holds what coverage.py has for the same request in a new process."""
+    check(runs, core, branch)
