@@ -27,10 +27,10 @@ def handler() -> bytes:
 
 
 def ran(function: Callable[..., Any]) -> dict[str, set[int]]:
-    """The lines of a record in which all of one function of this file ran."""
+    """The lines of a record in which all of one function ran."""
     first, *lines = sorted({line for _, _, line in function.__code__.co_lines() if line})
     assert first == function.__code__.co_firstlineno
-    return {__file__: set(lines)}
+    return {function.__code__.co_filename: set(lines)}
 
 
 def checked(kind: str, recorder: reqcov.Recorder, function: Callable[[], bytes] = handler, times: int = 3) -> Any:
