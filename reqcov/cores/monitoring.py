@@ -47,9 +47,9 @@ SUSPENDED = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ITERABLE_CO
 class EnteredEverywhere(Hits):
     """The hits of a recording that may run a function without passing its entry."""
 
-    def get(self, key: int, default: object = None) -> set[int]:  # type: ignore[override]
+    def get(self, key: int, default: object = None) -> set[int]:  # noqa: ARG002
         """What it holds of a function: nothing, but never None."""
-        return self[key] if key in self else set()
+        return super().get(key) or set()
 
 
 def free_tool_id() -> int | None:
@@ -100,10 +100,10 @@ class MonitoringCore:
                 name = self._files.measured(code, sys._getframe(1))
                 if name is not None:
                     wanted = events.LINE
-                    offset, line = beginning_of_body(code)
+                    first, line = beginning_of_body(code)
                     if line == code.co_firstlineno and sys.version_info >= (3, 13):
                         # Once armed, such a line fires no line event from 3.13 on.
-                        self._first_offsets[id(code)] = offset
+                        self._first_offsets[id(code)] = first
                         wanted |= events.INSTRUCTION
                     if not code.co_flags & SUSPENDED:
                         self._entries[id(code)] = line
