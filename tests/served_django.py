@@ -48,6 +48,23 @@ def chunks() -> Iterator[bytes]:
     yield b"x" * 100_000
 
 
+class Body:
+    """A streamed body with a `close()`, which leaves a mark."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield b"one,"
+        yield b"two"
+
+    def close(self) -> None:
+        with (FOLDER / "closed").open("a") as file:
+            file.write("closed\n")
+
+
+def closing(request: HttpRequest, who: str) -> StreamingHttpResponse:
+    body = Body()
+    return StreamingHttpResponse(body)
+
+
 async def astream(request: HttpRequest, who: str) -> StreamingHttpResponse:
     body = achunks()
     return StreamingHttpResponse(body)
@@ -83,9 +100,8 @@ def right(request: HttpRequest, who: str) -> HttpResponse:
     return HttpResponse(body)
 
 
-urlpatterns = [
-    path(f"{view.__name__}/<who>", view) for view in (plain, coroutine, stream, astream, file, fail, left, right)
-]
+VIEWS = (plain, coroutine, stream, closing, astream, file, fail, left, right)
+urlpatterns = [path(f"{view.__name__}/<who>", view) for view in VIEWS]
 
 
 @functools.cache

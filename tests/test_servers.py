@@ -84,6 +84,7 @@ ANSWERS: dict[str, tuple[int | None, str | None]] = {
     "right": (200, None),
     "coroutine": (200, None),
     "astream": (200, None),
+    "closing": (200, None),
     "socket": (101, None),
     "refused": (403, None),
 }
@@ -92,7 +93,7 @@ ANSWERS: dict[str, tuple[int | None, str | None]] = {
 RAW = {
     "wsgi": ("plain", "echo", "stream", "file", "nothing", "fail", "late", "missing"),
     "asgi": ("plain", "echo", "stream", "nothing", "fail", "late", "missing"),
-    "django": ("plain", "coroutine", "stream", "astream", "file", "fail", "missing"),
+    "django": ("plain", "coroutine", "stream", "closing", "astream", "file", "fail", "missing"),
 }
 """What is asked with and without reqcov, and compared to the byte."""
 
@@ -114,6 +115,8 @@ class Conversation:
     records: list[RequestRecord] = field(default_factory=list)
     seen: list[str] = field(default_factory=list)
     """The paths that the callback got."""
+    closed: int = 0
+    """How often the body was closed that is to be closed, with reqcov and without together."""
 
 
 def lines_of(*functions: Any) -> frozenset[int]:
@@ -125,8 +128,13 @@ def lines_of(*functions: Any) -> frozenset[int]:
 def expected_lines(app: str, view: str) -> dict[str, frozenset[int]]:
     """What a request for `view` runs, by file."""
     if app == "django":
-        inner = {"stream": [served_django.chunks], "astream": [served_django.achunks]}.get(view, [])
-        views = [getattr(served_django, view), *inner] if hasattr(served_django, view) else []
+        body = served_django.Body
+        inner = {
+            "stream": [served_django.chunks],
+            "astream": [served_django.achunks],
+            "closing": [body.__iter__, body.close],
+        }
+        views = [getattr(served_django, view), *inner.get(view, [])] if hasattr(served_django, view) else []
         return on_file(served_django, lines_of(*views))
     starts = [served.start] if app == "asgi" and view not in ("fail", "socket", "refused") else []
     return on_file(served, lines_of(getattr(served, f"{app}_bare"), getattr(served, f"{app}_{view}"), *starts))
@@ -157,6 +165,7 @@ def conversation(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
         talk.exit_code = server.stop(case.signal)
         talk.records = records(folder)
         talk.seen = lines(folder / "seen")
+        talk.closed = len(lines(folder / "closed"))
     return talk
 
 
@@ -286,6 +295,11 @@ def test_the_bytes_on_the_wire_are_the_same(conversation: Conversation) -> None:
     for name, (wrapped, bare) in conversation.raw.items():
         assert without_date(wrapped) == without_date(bare), name
         assert bare, name
+
+
+def test_a_body_is_closed_once(conversation: Conversation) -> None:
+    """Django's adapter has the body in its hands, and leaves the closing of it to Django."""
+    assert conversation.closed == (2 if conversation.case.app == "django" else 0)
 
 
 def without_date(answer: bytes) -> bytes:

@@ -109,6 +109,17 @@ class _Exchange:
         chunks = AsyncChunks if streaming.is_async else wsgi.Chunks
         # The setter closes what it is given together with the response.
         streaming.streaming_content = chunks(self._recorder, self._recording, streaming.streaming_content, self._finish)
+        streaming.close = self._inside(streaming.close)
+
+    def _inside(self, close: Callable[[], None]) -> Callable[[], None]:
+        def closing() -> None:
+            token = self._recorder.enter(self._recording)
+            try:
+                close()
+            finally:
+                self._recorder.leave(self._recording, token)
+
+        return closing
 
     def _finish(self) -> None:
         self._recorder.finish(self._recording, self._locate, self._request)
