@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import doctest
 import importlib.metadata
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -14,6 +16,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+import reqcov
+from reqcov.config import Config
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -52,6 +57,7 @@ class Reader:
         own = ("REQCOV_", "COVERAGE_", "COV_", "PYTEST_", "DJANGO_")
         self._environ = {name: value for name, value in os.environ.items() if not name.startswith(own)}
         self._environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
+        self._environ["HOME"] = str(folder.parent)
 
     def follow(self, before: str, language: str, text: str) -> None:
         """Do what one block asks for."""
@@ -92,7 +98,7 @@ class Reader:
             text=True,
         )
         assert done.returncode == 0, f"$ {command}\n{done.stdout}"
-        return normal(done.stdout.replace(str(self.folder), HOME).replace(self._port, PORT))
+        return normal(re.sub(rf"\b{self._port}\b", PORT, done.stdout.replace(str(self.folder), HOME)))
 
     def _serve(self, command: str) -> None:
         with self._log.open("wb") as log:
@@ -161,7 +167,61 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
 def test_what_a_page_shows_is_true(page: Path, reader: Reader) -> None:
     """Its files run, and its commands print what it says."""
     text = page.read_text("utf-8")
+    if "$ curl " in text and shutil.which("curl") is None:
+        pytest.skip("curl is not installed")
     blocks = list(BLOCK.finditer(text))
     assert 2 * len(blocks) == text.count("```"), "a fence without a language, or inside a list, would not be checked"
     for block in blocks:
         reader.follow(**block.groupdict())
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=lambda text: text.name)
+def test_links_lead_somewhere(text: Path) -> None:
+    """A link into the repository names a file that is there, and a heading that is in it."""
+    for link in LINK.findall(text.read_text("utf-8")):
+        if link.startswith("http"):
+            continue
+        name, _, heading = link.partition("#")
+        target = text.parent / name if name else text
+        assert target.is_file(), link
+        assert not heading or heading in anchors(target), link
+
+
+def anchors(page: Path) -> set[str]:
+    """The names that a code host gives to the headings of `page`."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def rows(page: str, after: str) -> list[str]:
+    """The first cells of the table that follows the heading `after`."""
+    text = (ROOT / "docs" / page).read_text("utf-8").split(f"# {after}\n", 1)[1]
+    return re.findall(r"^\| `(\w+)`", text.split("\n#", 1)[0], re.MULTILINE)
+
+
+def test_every_option_is_documented() -> None:
+    """The table of options has each of them once, with its variable."""
+    options = [option.name for option in dataclasses.fields(Config) if option.name != "coverage_config"]
+    assert rows("configuration.md", "Configuration") == options
+    text = (ROOT / "docs" / "configuration.md").read_text("utf-8")
+    for option in options:
+        assert re.search(rf"^\| `{option}` .* \| `REQCOV_{option.upper()}` \| `{option}` \|", text, re.MULTILINE), (
+            option
+        )
+
+
+def test_every_field_is_documented() -> None:
+    """The tables of a record and of the statistics have each of their fields once, in their order."""
+    held = [field.name for field in dataclasses.fields(reqcov.RequestRecord) if field.name != "executed"]
+    told = [name for name, value in vars(reqcov.RequestRecord).items() if isinstance(value, property)]
+    documented = rows("records-and-sinks.md", "A record, field by field")
+    assert documented[: len(held)] == held
+    assert sorted(documented[len(held) :]) == sorted(told)
+    assert rows("records-and-sinks.md", "`stats()`") == [field.name for field in dataclasses.fields(reqcov.Stats)]
+
+
+def test_the_changelog_tells_of_this_version() -> None:
+    """The newest entry is the version that the package says it is."""
+    newest = re.search(r"^## \[(.+?)\]", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
+    assert newest is not None
+    assert newest[1] == reqcov.__version__
