@@ -75,6 +75,8 @@ class MonitoringCore:
         self._first_offsets: dict[int, int] = {}
         self._disarmed: dict[int, CodeType] = {}
         self._open: tuple[Hits, ...] = ()
+        self._beginning = False
+        # While a recording begins, a code object may be disarmed and not noted as that.
         self._epoch = object()
         self._nobody: Hits = {}
         self._may_disarm = getattr(sys, "_is_gil_enabled", lambda: True)()
@@ -145,8 +147,8 @@ class MonitoringCore:
                     if hits is not nobody and recording is not None and recording.sampled:
                         epoch = self._epoch = object()
                         others = self._open
-                        if key in disarmed:
-                            self._arm_again(key)
+                        if key in disarmed or self._beginning:
+                            self._arm([code])
             for other in others:
                 if other is not hits:
                     lines = other.get(key)
@@ -183,17 +185,18 @@ class MonitoringCore:
         with self._lock:
             self._open = (*self._open, recording.hits)
             self._epoch = object()
-            self._arm_again(*self._disarmed.copy())
+            self._beginning = True
+            codes = []
+            while self._disarmed:
+                codes.append(self._disarmed.popitem()[1])
+            self._arm(codes)
+            self._beginning = False
 
-    def _arm_again(self, *keys: int) -> None:
-        codes: list[CodeType] = []
-        events: list[int] = []
-        for key in keys:
-            code = self._disarmed.pop(key, None)
-            if code is not None:
-                codes += (code, code)
-                events += (0, self._codes[key][2])
-        deque(map(sys.monitoring.set_local_events, repeat(self._tool), codes, events), maxlen=0)
+    def _arm(self, codes: list[CodeType]) -> None:
+        """Have every line of `codes` fire again: their events go off and on, with no thread in between."""
+        twice = [code for code in codes for _ in range(2)]
+        events = [wanted for code in codes for wanted in (0, self._codes[id(code)][2])]
+        deque(map(sys.monitoring.set_local_events, repeat(self._tool), twice, events), maxlen=0)
 
     def end(self, recording: Recording) -> None:
         """Close `recording`; what it does not hold no longer keeps lines armed."""
