@@ -175,7 +175,7 @@ class Recorder:
         """End `recording` and hand its record over, once however often it is called. Raises nothing.
 
         A request that was not sampled is handed over only where it ran lines new to the process: else it tells nothing.
-        Where no adapter has told the route before, `locate` is asked for it, about `request`.
+        `locate` is asked for the route of `request`; without it, the route is what the recording was told before.
         """
         try:
             self._open.remove(recording)
@@ -187,7 +187,7 @@ class Recorder:
             self._core.end(recording)
             if not self._deliveries or not (recording.sampled or recording.hits):
                 return
-            if recording.route is None and locate is not None:
+            if locate is not None:
                 recording.route = locate(request, recording)
             record = self._record(recording)
         except Exception as error:

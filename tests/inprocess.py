@@ -46,7 +46,8 @@ def get(kind: str, app: Any, path: str = "/", method: str = "GET", **options: An
 
 
 async def _get_async(app: Any, path: str, method: str, options: dict[str, Any]) -> httpx.Response:
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://site") as client:
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://site") as client:
         return await client.request(method, path, **options)
 
 

@@ -181,10 +181,12 @@ def wrap(handler: Any, *, recorder: Recorder) -> Any:
 
 
 class _ASGIMiddleware(asgi.CoverageMiddleware):
-    def locate(self, scope: Any, recording: Recording) -> None:
-        """None: had a route matched, it would be known."""
+    def locate(self, scope: Any, recording: Recording) -> str | None:  # noqa: ARG002
+        """What was resolved; None where no route matched."""
+        return recording.route
 
 
 class _WSGIMiddleware(wsgi.CoverageMiddleware):
-    def locate(self, environ: Any, recording: Recording) -> None:
-        """None: had a route matched, it would be known."""
+    def locate(self, environ: Any, recording: Recording) -> str | None:  # noqa: ARG002
+        """What was resolved; None where no route matched."""
+        return recording.route

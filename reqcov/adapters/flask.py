@@ -40,8 +40,8 @@ class CoverageMiddleware(wsgi.CoverageMiddleware):
     """WSGI middleware for an app whose signals tell the route."""
 
     def locate(self, environ: Environ, recording: Recording) -> str | None:  # noqa: ARG002
-        """None: had a route matched, the signal would have told it."""
-        return None
+        """What the signal has told; None where no route matched."""
+        return recording.route
 
 
 def wrap(app: flask.Flask, *, recorder: Recorder) -> Any:
@@ -58,7 +58,7 @@ def _watch(app: flask.Flask) -> None:
 def _route_known(app: flask.Flask, **_: Any) -> None:
     recording, request = current.get(), flask.request
     if recording is not None and request.url_rule is not None:
-        recording.route = wsgi.readable(request.script_root) + request.url_rule.rule
+        recording.route = request.script_root + request.url_rule.rule
         view = app.view_functions.get(request.url_rule.endpoint)
         recording.endpoint = qualified_name(getattr(view, "view_class", view))
 
