@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextvars import Context, copy_context
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 
 import reqcov
 from reqcov.cores.base import Recording, current
+from tests.conftest import HAS_MONITORING
 from tests.stepping import load
 
 CODE = """\
@@ -71,6 +73,12 @@ def calls(function):
     before = 1
     function()
     after = before
+    return after
+
+
+def gated(gate):
+    gate()
+    after = 1
     return after
 """
 
@@ -215,3 +223,37 @@ def test_frames_of_two_recordings_on_one_stack(stage: Stage) -> None:
 
     stage.run(outer, lambda: stage.code.calls(nested))
     assert stage.lines(outer) == stage.lines(inner) == {53, 54, 55, 56}
+
+
+class Notes(dict[int, Any]):
+    """The core's notes of what is disarmed; the first note stops its thread, until it may go on."""
+
+    def __init__(self) -> None:
+        self.taken, self.go_on = threading.Event(), threading.Event()
+
+    def __setitem__(self, key: int, value: Any) -> None:
+        super().__setitem__(key, value)
+        if not self.taken.is_set():
+            self.taken.set()
+            assert self.go_on.wait(30)
+
+
+@pytest.mark.skipif(not HAS_MONITORING, reason="sys.monitoring begins with Python 3.12")
+def test_entered_while_a_line_is_being_disarmed(make_recorder: Callable[..., reqcov.Recorder], tmp_path: Path) -> None:
+    """Another thread had decided to disarm a line, because the recording was not inside yet; now it is."""
+    recorder = make_recorder(source=[str(tmp_path)], core="monitoring")
+    stage = Stage(recorder, load(tmp_path / "code.py", CODE))
+    core: Any = recorder._core
+    core._disarmed = notes = Notes()
+    sys.monitoring.register_callback(core._tool, sys.monitoring.events.LINE, core._line_callback())
+    waiting, busy = stage.begin(), stage.begin()
+    thread = threading.Thread(target=stage.run, args=(busy, lambda: stage.code.gated(int)))
+
+    def let_it_be_disarmed() -> None:
+        notes.go_on.set()
+        thread.join(30)
+
+    thread.start()
+    assert notes.taken.wait(30)
+    stage.run(waiting, lambda: stage.code.gated(let_it_be_disarmed))
+    assert stage.lines(waiting) == stage.lines(busy) == {60, 61, 62}
