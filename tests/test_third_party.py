@@ -7,7 +7,7 @@ import pytest
 from tests.oracle import Runs, run
 from tests.test_oracle import WAYS, check
 
-APPS = ["httpbin_app", "pypiserver_app", "datasette_app", "admin_app"]
+APPS = ["pypiserver_app", "datasette_app", "admin_app"]
 
 
 @pytest.fixture(scope="module", params=APPS)

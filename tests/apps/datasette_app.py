@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import sqlite3
+import urllib.parse
 from typing import Any
 
 from datasette.app import Datasette
@@ -28,8 +30,7 @@ with sqlite3.connect("shop.db") as connection:
 connection.close()
 
 
-TABLES = ("maker", "item", "item_fts", "item_fts_content", "item_fts_docsize", "item_fts_segdir")
-TABLES += ("item_fts_segments", "item_fts_stat")
+TABLES = ("maker", "item", "item_fts", "item_fts_docsize", "item_fts_segdir", "item_fts_segments", "item_fts_stat")
 
 
 class NeverTaken:
@@ -51,7 +52,12 @@ class NeverTaken:
 def make() -> Any:
     from datasette import handle_exception  # a plugin, and only to be imported after datasette.app
 
-    tilde_encode("".join(map(chr, range(128))))  # each character is encoded once in a process, and kept
+    # Caches make what a request runs depend on those before it. Each character is encoded once in a process:
+    tilde_encode("".join(map(chr, range(128))))
+    # ... each URL, of a class of datasette's with methods of its own, is split once:
+    urllib.parse.urlsplit = urllib.parse.urlsplit.__wrapped__  # type: ignore[attr-defined]
+    # ... and SQLite calls datasette after every 1000 steps of a statement, counted from its first use.
+    sqlite3.connect = functools.partial(sqlite3.connect, cached_statements=0)  # type: ignore[assignment]
     handle_exception.rich = None  # it would print every error with all that is around it, for a second each
     datasette = Datasette(
         immutables=["shop.db"],
