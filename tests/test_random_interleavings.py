@@ -96,7 +96,7 @@ class Walk:
         return self._steps.send(self._rng.random() < 0.6 if self._step else None)  # type: ignore[no-any-return]
 
     def begin(self) -> None:
-        self.recording = self.recorder.start("job")
+        self.recording = self.recorder.start(self._rng.choice(("http", "job")))
         assert self.recording is not None
         self.recording.route = str(self.name)
         if self._stays:
