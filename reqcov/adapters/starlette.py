@@ -31,9 +31,9 @@ def locate(scope: Scope, recording: Recording, path: str | None = None) -> str |
     router = scope.get("router")
     if endpoint is None or router is None:
         return None
-    prefix, routes = _mounts(router.routes, scope) if "app_root_path" in scope else ("", router.routes)
-    route = scope.get("route") or _route_of(endpoint, routes)
-    if prefix and _is_mount(route):  # nothing below the mount matched, or what is mounted has no routes
+    prefix, mount, routes = _mounts(router.routes, scope)
+    route = scope.get("route") or _route_of(endpoint, routes) or mount
+    if _is_mount(route):  # nothing below the mount matched, or what is mounted has no routes
         return None if route.routes else prefix + "/{path}"
     recording.endpoint = qualified_name(endpoint)
     path = path or getattr(route, "path", None)
@@ -44,24 +44,26 @@ def _is_mount(route: Any) -> bool:
     return hasattr(route, "routes") and hasattr(route, "path_regex")
 
 
-def _mounts(routes: Any, scope: Scope) -> tuple[str, Any]:
-    """The template of the mounts that the request went through, and the routes below the last of them."""
+def _mounts(routes: Any, scope: Scope) -> tuple[str, Any, Any]:
+    """The template of the mounts that the request went through, the last of them, and the routes below."""
     root_path: str = scope.get("root_path", "")
     rest = root_path[len(scope.get("app_root_path", root_path)) :]
-    prefix = ""
+    prefix, last = "", None
     while rest:
         for mount in filter(_is_mount, routes):
             match = mount.path_regex.match(rest + "/")
             if match:
                 remaining = match.group("path")
                 rest = "/" + remaining.rstrip("/") if remaining else ""
-                prefix, routes = prefix + mount.path, mount.routes
+                prefix, last, routes = prefix + mount.path, mount, mount.routes
                 break
         else:
-            return prefix + rest, routes
-    return prefix, routes
+            return prefix + rest, last, routes
+    return prefix, last, routes
 
 
 def _route_of(endpoint: Any, routes: Any) -> Any:
-    """For a Starlette that does not tell which route matched."""
-    return next((route for route in routes if getattr(route, "endpoint", None) is endpoint), None)
+    """For a Starlette that does not tell which route matched, and for FastAPI, which tells of no mount."""
+    return next(
+        (route for route in routes if endpoint is getattr(route, "app" if _is_mount(route) else "endpoint", None)), None
+    )

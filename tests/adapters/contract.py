@@ -37,6 +37,9 @@ class AdapterContract:
     visits: ClassVar[list[Visit]]
     """With at least one each of: nested routes, 404, 405, an exception, a class-based view, a stream, a static file."""
 
+    status_of_errors: ClassVar[dict[str, int | None]] = {}
+    """What is recorded in place of the 500 for an exception, by way."""
+
     def bare(self) -> Any:
         """The site as a WSGI or an ASGI callable, made anew."""
         raise NotImplementedError
@@ -73,7 +76,8 @@ class AdapterContract:
             [record] = sink.records
             got = (record.method, record.path, record.status, record.route, record.endpoint, record.error)
             endpoint = visit.endpoint and self.site(visit.endpoint)
-            assert got == (visit.method, visit.path, visit.status, visit.route, endpoint, visit.error), visit
+            status = self.status_of_errors.get(way, visit.status) if visit.error else visit.status
+            assert got == (visit.method, visit.path, status, visit.route, endpoint, visit.error), visit
             assert record.protocol == "http"
             assert record.complete
             lines = record.lines.get(self.file(), frozenset())
