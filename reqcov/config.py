@@ -79,8 +79,11 @@ def _known(where: str, options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
-    names = {f"REQCOV_{name.upper()}": name for name in _PARSERS}
-    return {option: environ[name] for name, option in names.items() if environ.get(name)}
+    ours = {
+        name.removeprefix("REQCOV_").lower(): value for name, value in environ.items() if name.startswith("REQCOV_")
+    }
+    ours.pop("disabled", None)
+    return {name: value for name, value in _known("option in a REQCOV_… environment variable:", ours).items() if value}
 
 
 def _from_pyproject(path: Path) -> dict[str, Any]:

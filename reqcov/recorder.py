@@ -141,15 +141,8 @@ class Recorder:
 
     def enter(self, recording: Recording) -> Token[Recording | None] | None:
         """What runs now, in this context, belongs to `recording`; give the token to `leave`. None: it can't be."""
-        if self._threads is not None:
-            try:
-                measured = self._threads.enter(recording)
-            except Exception as error:
-                self._faults.report("a request could not be measured", error)
-                measured = False
-            if not measured:
-                recording.undisturbed = False
-                return None
+        if self.minds_threads and not self.enter_thread(recording):
+            return None
         return current.set(recording)
 
     def leave(self, recording: Recording, token: Token[Recording | None] | None) -> None:
@@ -160,11 +153,33 @@ class Recorder:
             current.reset(token)
         except ValueError:  # the app drove us from another context than it started us in
             current.set(None)
-        if self._threads is not None:
-            try:
-                self._threads.leave(recording)
-            except Exception as error:
-                self._faults.report("a request could not be left", error)
+        if self.minds_threads:
+            self.leave_thread(recording)
+
+    @property
+    def minds_threads(self) -> bool:
+        """Whether the core is to be told on which threads a recording runs; `enter` tells it of the one it is on."""
+        return self._threads is not None
+
+    def enter_thread(self, recording: Recording) -> bool:
+        """Have this thread measured for `recording`; False where it can't be."""
+        assert self._threads is not None
+        try:
+            measured = self._threads.enter(recording)
+        except Exception as error:
+            self._faults.report("a request could not be measured", error)
+            measured = False
+        if not measured:
+            recording.undisturbed = False
+        return measured
+
+    def leave_thread(self, recording: Recording) -> None:
+        """The end of what `enter_thread` began."""
+        assert self._threads is not None
+        try:
+            self._threads.leave(recording)
+        except Exception as error:
+            self._faults.report("a request could not be left", error)
 
     def finish(
         self,

@@ -6,15 +6,18 @@ REQCOV = {"source": ["shop"], "on_request": "shop.cov.seen"}
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from inspect import iscoroutinefunction
 from typing import Any
 
-from asgiref.sync import markcoroutinefunction
+from asgiref.sync import async_to_sync, markcoroutinefunction
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured, MiddlewareNotUsed
-from django.core.handlers.asgi import ASGIHandler
+from django.core.handlers.asgi import ASGIHandler, ASGIRequest
+from django.core.signals import got_request_exception
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
@@ -36,6 +39,7 @@ class CoverageMiddleware:
             raise MiddlewareNotUsed("REQCOV_DISABLED is set")
         self._get_response = get_response
         self.recorder = the_recorder()
+        got_request_exception.connect(note_error)
         self._is_async = iscoroutinefunction(get_response)
         if self._is_async:
             markcoroutinefunction(self)
@@ -49,12 +53,6 @@ class CoverageMiddleware:
             return self._get_response(request)
         exchange = _Exchange(self.recorder, recording, request, self._get_response)
         return exchange.run_async() if self._is_async else exchange.run()
-
-    def process_exception(self, request: HttpRequest, exception: Exception) -> None:  # noqa: ARG002
-        """A view raised; Django makes a response of it before `__call__` could see that."""
-        recording = current.get()
-        if recording is not None:
-            recording.error = qualified_name(type(exception))
 
 
 @cache
@@ -81,14 +79,34 @@ class _Exchange:
         self._get_response = get_response
 
     def run(self) -> Any:
-        token = self._recorder.enter(self._recording)
         response = None
         try:
-            response = self._get_response(self._request)
+            with self._loop_entered():
+                token = self._recorder.enter(self._recording)
+                try:
+                    response = self._get_response(self._request)
+                finally:
+                    self._recorder.leave(self._recording, token)
         finally:
-            self._recorder.leave(self._recording, token)
             self._answered(response)
         return response
+
+    @contextmanager
+    def _loop_entered(self) -> Iterator[None]:
+        """Under ASGI a synchronous chain runs on a worker thread, but its async views on the event loop's thread."""
+        elsewhere = isinstance(self._request, ASGIRequest) and self._recorder.minds_threads
+        entered = elsewhere and async_to_sync(self._enter_thread)()
+        try:
+            yield
+        finally:
+            if entered:
+                async_to_sync(self._leave_thread)()
+
+    async def _enter_thread(self) -> bool:
+        return self._recorder.enter_thread(self._recording)
+
+    async def _leave_thread(self) -> None:
+        self._recorder.leave_thread(self._recording)
 
     async def run_async(self) -> Any:
         token = self._recorder.enter(self._recording)
@@ -102,6 +120,8 @@ class _Exchange:
 
     def _answered(self, response: HttpResponseBase | None) -> None:
         self._recording.status = response.status_code if response is not None else None
+        if response is not None and response.status_code < 500:
+            self._recording.error = None  # an exception that Django answers with, such as Http404, is no failure
         if response is None or not response.streaming or getattr(response, "file_to_stream", None) is not None:
             self._finish()
             return
@@ -136,9 +156,13 @@ class AsyncChunks:
     def __init__(self, recorder: Recorder, recording: Recording, body: Any, finish: Callable[[], None]) -> None:
         self._recorder = recorder
         self._recording = recording
-        self._iterator = aiter(body)
         self.close = finish
         """Called by the response."""
+        self._iterator = aiter(body)
+
+    def __del__(self) -> None:
+        """A response that was never closed still gets its request recorded."""
+        self.close()
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
@@ -152,6 +176,8 @@ class AsyncChunks:
             raise
         except BaseException as error:
             self._recording.error = qualified_name(type(error))
+            if isinstance(error, Exception):  # Django closes no response whose body has failed
+                self.close()
             raise
         finally:
             self._recorder.leave(self._recording, token)
@@ -160,8 +186,15 @@ class AsyncChunks:
 def note_route(recording: Recording, match: Any) -> None:
     """Take route and endpoint from a `ResolverMatch`."""
     if match is not None:
-        recording.route = "/" + match.route
+        recording.route = "/" + match.route.removeprefix("^")
         recording.endpoint = qualified_name(getattr(match.func, "view_class", match.func))
+
+
+def note_error(**_: Any) -> None:
+    """A view or other middleware raised; Django makes a response of it, and tells so by a signal."""
+    recording, error = current.get(), sys.exception()
+    if recording is not None and error is not None:
+        recording.error = qualified_name(type(error))
 
 
 def wrap(handler: Any, *, recorder: Recorder) -> Any:
@@ -176,6 +209,7 @@ def wrap(handler: Any, *, recorder: Recorder) -> Any:
         return match
 
     handler.resolve_request = resolved
+    got_request_exception.connect(note_error)
     kind = _ASGIMiddleware if isinstance(handler, ASGIHandler) else _WSGIMiddleware
     return kind(handler, recorder=recorder)
 
