@@ -20,6 +20,8 @@ class Request:
     body: str = ""
     headers: dict[str, str] = field(default_factory=dict)
     status: int | None = 200
+    arcs: bool = True
+    """Whether coverage.py's arcs are right for it."""
 
 
 def call_wsgi(app: Any, request: Request) -> int | None:

@@ -21,6 +21,7 @@ class Body:
     """A code object: the body of a function, a class or a module."""
 
     is_function: bool
+    is_module: bool
     entry: int
     lines: set[int]
     inner: list[Body] = field(default_factory=list)
@@ -39,6 +40,7 @@ class Body:
 def _body(code: CodeType) -> Body:
     return Body(
         is_function=bool(code.co_flags & CO_OPTIMIZED),
+        is_module=code.co_name == "<module>",
         entry=code.co_firstlineno,
         lines=_lines(code),
         inner=[_body(constant) for constant in code.co_consts if isinstance(constant, CodeType)],
@@ -85,7 +87,11 @@ def unclear(name: str, lines: set[int]) -> list[Body]:
     out of the comparison; `test_oracle.py` has them in a test of their own, with answers worked out by hand.
     """
     inside = function_lines(name)
-    return [body for body in bodies(name) if not body.is_function and lines & (body.lines - inside)]
+
+    def ran(body: Body) -> bool:
+        return bool(lines & (body.lines - inside)) if body.is_module else body.entry in lines
+
+    return [body for body in bodies(name) if not body.is_function and ran(body)]
 
 
 def compare(alone: dict[str, Any], record: dict[str, Any]) -> list[str]:

@@ -7,6 +7,12 @@ for number in range(3):
     TABLE[number] = number * 2
 
 
+def terse(n: int) -> int: return n  # runs when odd  # fmt: skip
+
+
+def unused(n: int) -> int: return -n  # never runs  # fmt: skip
+
+
 class Lazy:
     kind = "lazy"
     if kind:
@@ -16,7 +22,7 @@ class Lazy:
         self.n = n
 
     def text(self) -> str:
-        return f"{self.kind} {self.n}"
+        return f"{self.kind} {terse(self.n)}"
 
 
 def plain(n: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any
 
 from tests.apps.shapes_async import SHAPES, ticks
@@ -29,10 +30,11 @@ async def body_of(receive: Any) -> bytes:
 async def streamed(send: Any, n: int) -> None:
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await gate.wait_async()
-    async for tick in ticks(n):
-        await send({"type": "http.response.body", "body": str(tick).encode(), "more_body": True})
-        if tick > 3:
-            raise ValueError("in the middle of the body")
+    async with contextlib.aclosing(ticks(n)) as chunks:
+        async for tick in chunks:
+            await send({"type": "http.response.body", "body": str(tick).encode(), "more_body": True})
+            if tick > 3:
+                raise ValueError("in the middle of the body")
     await send({"type": "http.response.body"})
 
 

@@ -351,6 +351,23 @@ def classes(n: int) -> list[Any]:
     return [made.twice, made.kind, Derived.Inner().name()]
 
 
+def terse_class(n: int) -> int:
+    gate.wait()
+
+    class Terse:
+        def called(self) -> int: return n  # runs when odd  # fmt: skip
+
+        def uncalled(self) -> int: return -n  # never runs  # fmt: skip
+
+        stored = staticmethod(lambda k: k)  # never runs
+
+        async def awaited(self) -> int: return n  # never runs  # fmt: skip
+
+        def yielding(self) -> Iterator[int]: yield n  # runs when odd  # fmt: skip
+
+    return next(Terse().yielding()) + Terse().called() if n % 2 else n
+
+
 def lazily(n: int) -> str:
     gate.wait()
     from tests.apps import lazy
@@ -406,6 +423,7 @@ SHAPES: dict[str, Callable[[int], Any]] = {
         matching,
         nesting,
         classes,
+        terse_class,
         lazily,
         statements,
     )
