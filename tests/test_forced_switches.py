@@ -30,6 +30,10 @@ def work(whole):
     if whole:
         number += 4
     return number
+
+def interrupted(interrupt):
+    interrupt()
+    return 9
 """
 LINES = {2, 3, 4, 5}
 
@@ -162,7 +166,7 @@ class Workshop:
         """None of the recordings misses a line of the function."""
         for name, recording in recordings.items():
             self.core.end(recording)
-            [lines] = self.core.read(recording.hits)[0].values()
+            lines = self.core.read(recording.hits)[0].get(self.code.__file__, frozenset())
             same(f"{name}, having stopped {' and '.join(self.stops.reached)}", lines, LINES)
 
 
@@ -231,12 +235,12 @@ def test_recording_begins_while_lines_run(workshop: Workshop, own_ran: str, othe
 
     def meet(i: int, j: int) -> None:
         recordings: dict[str, Recording] = {}
+        if own_ran != "nobody's":
+            recordings["own"] = workshop.prepare(own_ran)
         if other_ran != "none is open":
             recordings["other"] = workshop.prepare(other_ran)
         if own_ran == "nobody's":
             workshop.core.end(workshop.begin())  # arms every line
-        else:
-            recordings["own"] = workshop.prepare(own_ran)
 
         def work() -> None:
             workshop.work(recordings.get("own"))
@@ -276,3 +280,20 @@ def test_lines_run_at_once(workshop: Workshop, first_ran: str, second_ran: str, 
             workshop.end_complete(recordings)
 
     everywhere(workshop, meet)
+
+
+def test_job_begins_in_the_middle_of_a_function(workshop: Workshop) -> None:
+    """Its lines of that function are not disarmed by others, though it has not passed the beginning."""
+    job = Recording("job", None, None, True)
+
+    def interrupt() -> None:
+        workshop.core.begin(job)
+        current.set(job)
+        Context().run(workshop.code.interrupted, int)  # for nobody
+        other = workshop.begin()
+        Context().run(lambda: (current.set(other), workshop.code.interrupted(int)))
+        workshop.core.end(other)
+
+    Context().run(workshop.code.interrupted, interrupt)
+    workshop.core.end(job)
+    assert workshop.core.read(job.hits)[0] == {workshop.code.__file__: {9}}
