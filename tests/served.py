@@ -14,7 +14,7 @@ import reqcov
 from reqcov import delivery
 from tests.servers import meet
 
-FOLDER = Path(os.environ.get("REQCOV_TEST_FOLDER", "."))
+FOLDER = Path(os.environ.get("SERVED_FOLDER", "."))
 """Where the server and the test leave each other files."""
 
 TEXT = [("Content-Type", "text/plain")]
@@ -217,7 +217,7 @@ def seen(record: reqcov.RequestRecord) -> None:
 
 def recorder_of(file: str) -> reqcov.Recorder:
     """Records what runs in `file`."""
-    delivery.LINGER = float(os.environ["REQCOV_TEST_LINGER"])
+    delivery.LINGER = float(os.environ["SERVED_LINGER"])
     return reqcov.Recorder(include=[file], sinks=[reqcov.JsonLinesSink(FOLDER / "records")], on_request=seen)
 
 
@@ -238,5 +238,5 @@ def make_asgi() -> Any:
     return choose
 
 
-if "REQCOV_TEST_APP" in os.environ:
-    app = make_wsgi() if os.environ["REQCOV_TEST_APP"] == "wsgi" else make_asgi()
+if "SERVED_APP" in os.environ:
+    app = make_wsgi() if os.environ["SERVED_APP"] == "wsgi" else make_asgi()

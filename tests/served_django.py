@@ -23,7 +23,7 @@ ALLOWED_HOSTS = ["*"]
 ROOT_URLCONF = "tests.served_django"
 WSGI_APPLICATION = "tests.served_django.wsgi"
 MIDDLEWARE = ["reqcov.adapters.django.CoverageMiddleware"]
-if "REQCOV_TEST_FOLDER" in os.environ:
+if "SERVED_FOLDER" in os.environ:
     REQCOV = {"recorder": recorder_of(__file__)}
 
 

@@ -170,11 +170,11 @@ def conversation(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
 
 
 def started(case: Case, folder: Path, linger: str) -> Any:
-    environment = {"HOME": str(folder), "REQCOV_TEST_FOLDER": str(folder), "REQCOV_TEST_LINGER": linger}
+    environment = {"HOME": str(folder), "SERVED_FOLDER": str(folder), "SERVED_LINGER": linger}
     if case.app == "django":
         environment["DJANGO_SETTINGS_MODULE"] = "tests.served_django"
     elif "make_" not in case.command:
-        environment["REQCOV_TEST_APP"] = case.app
+        environment["SERVED_APP"] = case.app
     return servers.running(case.command.split(), folder, environment)
 
 
