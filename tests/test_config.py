@@ -200,7 +200,7 @@ def test_bad_values_of_variables_are_refused_too(monkeypatch: pytest.MonkeyPatch
         ("zzz", "the options are source, include"),
     ],
 )
-def test_unknown_options(unknown: str, said: str, project: Path) -> None:
+def test_unknown_options(unknown: str, said: str, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A name that is no option is refused, and the likely one is suggested."""
     with pytest.raises(ConfigError) as raised:
         resolve(**{unknown: 1})
@@ -210,6 +210,12 @@ def test_unknown_options(unknown: str, said: str, project: Path) -> None:
     with pytest.raises(ConfigError) as raised:
         resolve()
     assert "[tool.reqcov] of pyproject.toml" in str(raised.value)
+    assert said in str(raised.value)
+    (project / "pyproject.toml").unlink()
+    monkeypatch.setenv(f"REQCOV_{unknown.upper()}", "1")
+    with pytest.raises(ConfigError) as raised:
+        resolve()
+    assert "REQCOV_… environment variable" in str(raised.value)
     assert said in str(raised.value)
 
 
