@@ -9,6 +9,8 @@ import re
 import signal
 import socket
 import struct
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -361,3 +363,24 @@ def opened(gate: Path) -> int | None:
         return os.open(gate, os.O_WRONLY | os.O_NONBLOCK)
     except OSError:
         return None
+
+
+FORKS = """
+import multiprocessing
+from tests import served
+
+if __name__ == "__main__":
+    child = multiprocessing.get_context("fork").Process(target=served.app, args=(
+        {"REQUEST_METHOD": "GET", "PATH_INFO": "/plain/1"}, lambda status, headers: None))
+    child.start()
+    child.join()
+"""
+
+
+def test_a_child_of_multiprocessing_delivers_before_it_ends(tmp_path: Path) -> None:
+    """A child that was forked with the app in it skips what Python runs at exit, and delivers all the same."""
+    environment = {"SERVED_FOLDER": str(tmp_path), "SERVED_LINGER": NEVER, "SERVED_APP": "wsgi"}
+    subprocess.run(
+        [sys.executable, "-c", FORKS], cwd=servers.ROOT, env=os.environ | environment, check=True, timeout=60
+    )
+    assert [record.path for record in records(tmp_path)] == ["/plain/1"]
