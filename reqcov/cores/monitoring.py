@@ -222,6 +222,9 @@ class MonitoringCore:
         self._lock = threading.Lock()
         self._open = ()
         self._epoch = object()
+        self._beginning = False
+        # The thread of a recording that was beginning is gone, and what it was about to arm is noted nowhere.
+        self._arm([code for code, _, _ in list(self._codes.values())])
 
     def close(self) -> None:
         """Give the tool id back; every event goes with it."""
