@@ -39,7 +39,7 @@ CROWD = 32
 LATECOMERS = 20
 """Requests that begin whenever one of the crowd has ended, while others are still open."""
 
-PATIENCE = 60
+PATIENCE = 100
 """Seconds after which a process gives itself up."""
 
 
@@ -351,6 +351,7 @@ def run(app: str, ways: list[tuple[str, bool]], folder: Path) -> Runs:
         capture_output=True,
         text=True,
         cwd=folder,
+        timeout=2.5 * PATIENCE,
         env=environ | {"PYTHONPATH": str(ROOT), "COVERAGE_CORE": "ctrace"},
     )
     assert done.returncode == 0, done.stderr

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from tests.conftest import CORES
-from tests.oracle import CROWD, LATECOMERS, Runs, run
+from tests.oracle import CROWD, LATECOMERS, PATIENCE, Runs, run
 from tests.statements import compare, function_lines
+
+pytestmark = pytest.mark.timeout(3 * PATIENCE)  # the first test of an app waits for all of its processes
 
 WAYS = [(core, False) for core in CORES] + [(core, True) for core in CORES if core != "monitoring"]
 """Core, and whether branches are measured."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.oracle import Runs, run
+from tests.oracle import PATIENCE, Runs, run
 from tests.test_oracle import WAYS as EVERY_WAY
 from tests.test_oracle import check
+
+pytestmark = pytest.mark.timeout(3 * PATIENCE)  # the first test of an app waits for all of its processes
 
 WAYS = [(core, branch) for core, branch in EVERY_WAY if core != "python"]
 """Without the trace function that stands in for the C tracer: it is slow, and `test_oracle.py` has it."""
