@@ -10,7 +10,7 @@ demo: $(VENV)/.demo-ready
 	@$(BIN)/python examples/demo.py
 
 test: $(VENV)/.test-ready
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 2 $(ARGS)
 
 check: $(VENV)/.test-ready
 	$(BIN)/ruff format --check .
