@@ -206,12 +206,6 @@ def test_unknown_options(unknown: str, said: str, project: Path, monkeypatch: py
         resolve(**{unknown: 1})
     assert f"Unknown argument {unknown!r}: " in str(raised.value)
     assert said in str(raised.value)
-    monkeypatch.setenv(f"REQCOV_{unknown.upper()}", "1")
-    with pytest.raises(ConfigError) as raised:
-        resolve()
-    assert "REQCOV_" in str(raised.value)
-    assert said in str(raised.value)
-    monkeypatch.delenv(f"REQCOV_{unknown.upper()}")
     (project / "pyproject.toml").write_text(f"[tool.reqcov]\n{unknown} = 1\n")
     with pytest.raises(ConfigError) as raised:
         resolve()

@@ -134,6 +134,7 @@ class CountingReader:
 
     def __init__(self) -> None:
         self.calls = 0
+        self.lock = threading.Lock()  # can't be pickled, no more than a recorder
 
     def read(self, hits: dict[str, set[int]]) -> Result:
         self.calls += 1
