@@ -8,6 +8,7 @@ import os
 import sys
 import time
 import weakref
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import Token
 from dataclasses import dataclass
@@ -103,6 +104,7 @@ class Recorder:
         self._sample = config.sample
         self._seen = self._recorded = 0
         self._open: set[Recording] = set()
+        self._abandoned: deque[Callable[[], None]] = deque()
         self._made_up_routes = MadeUpRoutes()
         callback = [CallbackSink(config.on_request)] if config.on_request else []
         self._deliveries = [Delivery(sink, self._faults) for sink in (*callback, *config.sinks)]
@@ -129,6 +131,8 @@ class Recorder:
         """Begin a recording; None where it is not measured. Raises nothing. `enter` it to run code in it."""
         if not self._enabled:
             return None
+        if self._abandoned:
+            self._finish_abandoned()
         try:
             recording = Recording(protocol, method, path, self._sample >= 1 or random() < self._sample)
             self._seen += 1  # no thread can come in between under the interpreter lock
@@ -211,6 +215,19 @@ class Recorder:
         for delivery in self._deliveries:
             delivery.put(record)
 
+    def abandon(self, recording: Recording, finish: Callable[[], None]) -> None:
+        """Have `finish` called soon, if `recording` is still open.
+
+        For finalizers: garbage collection may run them anywhere, in the middle of us with a lock held too.
+        """
+        if recording in self._open:
+            self._abandoned.append(finish)
+
+    def _finish_abandoned(self) -> None:
+        while self._abandoned:
+            with contextlib.suppress(IndexError):  # another thread was faster
+                self._abandoned.popleft()()
+
     def made_up_route(self, path: str, status: int | None) -> str | None:
         """A template for an app that has none: the path with its identifiers collapsed; None for a 404."""
         return None if status == 404 else self._made_up_routes(path)
@@ -290,6 +307,7 @@ class Recorder:
 
     def flush(self, timeout: float = CLOSING_TIME) -> bool:
         """Wait until every finished request has reached every sink; False after `timeout` seconds in vain."""
+        self._finish_abandoned()
         deadline = time.monotonic() + timeout
         arrived = [delivery.flush(max(0.0, deadline - time.monotonic())) for delivery in self._deliveries]
         return all(arrived)
@@ -298,6 +316,7 @@ class Recorder:
         """Finish what is open as incomplete, deliver it, and leave nothing installed. Wrapped apps go on unmeasured."""
         if not self._enabled:
             return
+        self._finish_abandoned()
         for recording in list(self._open):
             recording.undisturbed = False
             self.finish(recording)

@@ -121,7 +121,7 @@ class Chunks:
 
     def __del__(self) -> None:
         """A server that never called `close()` still gets its request recorded."""
-        self._finish()
+        self._recorder.abandon(self._recording, self._finish)
 
     def _inside(self, call: Callable[..., Any], *arguments: Any) -> Any:
         token = self._recorder.enter(self._recording)

@@ -162,7 +162,7 @@ class AsyncChunks:
 
     def __del__(self) -> None:
         """A response that was never closed still gets its request recorded."""
-        self.close()
+        self._recorder.abandon(self._recording, self.close)
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self

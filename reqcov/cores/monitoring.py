@@ -67,7 +67,7 @@ class MonitoringCore:
         self._files = files
         self._faults = faults
         self._tool = tool
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._codes: dict[int, tuple[CodeType, str, int]] = {}
         # A code object's id to the code object itself (kept alive: ids are keys), its file, the events it wants.
         self._entries: dict[int, int] = {}
@@ -219,7 +219,7 @@ class MonitoringCore:
 
     def after_fork(self) -> None:
         """In a forked child: the parent's recordings are none of ours."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._open = ()
         self._epoch = object()
         self._beginning = False

@@ -49,7 +49,7 @@ class SettraceCore:
         self._branch = branch
         self._here = _Thread()
         self._everywhere: WeakKeyDictionary[threading.Thread, Tracer] = WeakKeyDictionary()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._open = 0
         self._closed = False
         self._nobody: Hits = {}
@@ -151,7 +151,7 @@ class SettraceCore:
 
     def after_fork(self) -> None:
         """In a forked child: the parent's recordings are none of ours, nor are its threads."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._open = 0
 
     def close(self) -> None:
