@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from reqcov import asgi, wsgi
     from reqcov.errors import ConfigError, ReqcovError
-    from reqcov.record import RequestRecord
+    from reqcov.record import RequestRecord, Sink
     from reqcov.recorder import Recorder, Stats
     from reqcov.sinks import CoverageDataSink, JsonLinesSink, MemorySink
-    from reqcov.types import Sink
     from reqcov.wrapper import wrap
 
 __version__ = "0.1.0"
@@ -39,7 +38,7 @@ _HOMES = {
     "Recorder": "recorder",
     "ReqcovError": "errors",
     "RequestRecord": "record",
-    "Sink": "types",
+    "Sink": "record",
     "Stats": "recorder",
     "wrap": "wrapper",
 }

@@ -9,7 +9,8 @@ from asgiref.compatibility import guarantee_single_callable
 
 from reqcov.config import disabled
 from reqcov.cores.base import Recording, part_of_request
-from reqcov.recorder import Recorder, qualified_name
+from reqcov.record import qualified_name
+from reqcov.recorder import Recorder
 from reqcov.types import ASGIApp, Message, Receive, Scope, Send
 
 

@@ -16,7 +16,8 @@ import coverage
 from coverage.exceptions import CoverageException
 
 from reqcov.errors import ConfigError
-from reqcov.types import OnRequest, Route, Sink
+from reqcov.record import OnRequest, Sink
+from reqcov.types import Route
 
 CoreChoice: TypeAlias = Literal["auto", "monitoring", "settrace"]
 

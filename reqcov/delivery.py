@@ -8,8 +8,7 @@ import time
 from contextvars import Context
 
 from reqcov.errors import Faults
-from reqcov.record import RequestRecord
-from reqcov.types import Sink
+from reqcov.record import RequestRecord, Sink
 
 CAPACITY = 10_000
 """Records that may wait for one sink; more are dropped and counted."""

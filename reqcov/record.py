@@ -1,11 +1,12 @@
-"""The finished value: what one request ran."""
+"""The finished value: what one request ran; and who takes it."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
+from functools import partial
 from typing import Any, Protocol, TypeAlias
 
 from coverage.numbits import nums_to_numbits
@@ -142,3 +143,39 @@ class RequestRecord:
             executed=Executed(None, None, (lines, arcs, values["footprint"])),
             **given,
         )
+
+
+OnRequest: TypeAlias = Callable[[RequestRecord], object]
+"""A function or a coroutine function that is called with every finished record."""
+
+
+class Sink(Protocol):
+    """Whatever accepts records; inherit from it for the methods that have nothing to do.
+
+    A sink is driven by one thread of its own, unless it is `immediate`: then `accept` is called where the
+    request ends, and must neither block nor be slow.
+    """
+
+    immediate: bool = False
+
+    def accept(self, record: RequestRecord) -> None:
+        """Take one record. What it raises is counted as a failure of this sink, and goes no further."""
+
+    def flush(self) -> None:
+        """Write what was accepted; called whenever no further record waits."""
+
+    def close(self) -> None:
+        """Let go of everything; called once, after the last `flush`."""
+
+    def after_fork(self) -> None:
+        """In a forked child: forget what was accepted and not flushed, for the parent still has it."""
+
+
+def qualified_name(thing: Any) -> str:
+    """`shop.views.show` for a function, `ValueError` or `shop.errors.Gone` for a class."""
+    while isinstance(thing, partial):
+        thing = thing.func
+    if not hasattr(thing, "__qualname__"):
+        thing = type(thing)
+    module: str = getattr(thing, "__module__", None) or "builtins"
+    return thing.__qualname__ if module == "builtins" else f"{module}.{thing.__qualname__}"

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import os
-import sys
 import time
 import weakref
 from collections import deque
@@ -13,21 +11,22 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import Token
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial, wraps
+from functools import wraps
 from random import random
 from typing import Any, TypeVar
 
+from reqcov import lifetime
 from reqcov.config import CoreChoice, disabled, resolve
 from reqcov.cores.base import Core, Recording, current
 from reqcov.cores.choice import choose
 from reqcov.cores.files import Files
 from reqcov.delivery import Delivery
 from reqcov.errors import Faults
-from reqcov.record import Executed, RequestRecord, footprint
+from reqcov.record import Executed, OnRequest, RequestRecord, Sink, footprint, qualified_name
 from reqcov.routes import MadeUpRoutes
 from reqcov.sinks import CallbackSink
 from reqcov.threads import FollowedThreads
-from reqcov.types import Arcs, Lines, OnRequest, Route, Sink
+from reqcov.types import Arcs, Lines, Route
 
 T = TypeVar("T")
 
@@ -117,10 +116,7 @@ class Recorder:
             self._dropped.atexit = False
             if config.follow_threads:
                 self._followed = FollowedThreads(self._carry)
-            _alive.add(self)
-            _outlive_multiprocessing()
-
-    # -- what the wrappers use ------------------------------------------------------------------------------------
+            lifetime.begin(self)
 
     @property
     def route(self) -> Route | None:
@@ -216,12 +212,14 @@ class Recorder:
             delivery.put(record)
 
     def abandon(self, recording: Recording, finish: Callable[[], None]) -> None:
-        """Have `finish` called soon, if `recording` is still open.
+        """Call `finish`, if `recording` is still open.
 
-        For finalizers: garbage collection may run them anywhere, in the middle of us with a lock held too.
+        For finalizers: garbage collection may run them anywhere, also where we hold a lock. Then it is put off.
         """
         if recording in self._open:
             self._abandoned.append(finish)
+            if not self._core.busy():
+                self._finish_abandoned()
 
     def _finish_abandoned(self) -> None:
         while self._abandoned:
@@ -268,8 +266,6 @@ class Recorder:
                 self.leave(recording, token)
 
         return carried
-
-    # -- what the user uses ---------------------------------------------------------------------------------------
 
     @contextlib.contextmanager
     def record(self, name: str) -> Iterator[None]:
@@ -327,7 +323,7 @@ class Recorder:
             self._followed.close()
         for delivery in self._deliveries:
             delivery.close(CLOSING_TIME)
-        _alive.discard(self)
+        lifetime.end(self)
 
     def __enter__(self) -> Recorder:
         return self
@@ -335,26 +331,14 @@ class Recorder:
     def __exit__(self, *exc_info: object) -> None:
         self.close()
 
-    def _after_fork(self) -> None:
+    def after_fork(self) -> None:
+        """In a forked child: what is open and what waits is the parent's."""
         for recording in self._open:
             recording.core = None
         self._open.clear()
         self._core.after_fork()
         for delivery in self._deliveries:
             delivery.after_fork()
-        util: Any = sys.modules.get("multiprocessing.util")
-        if util is not None:  # it forgets what it was to do at the end, and calls this next
-            util.register_after_fork(self, lambda _: _outlive_multiprocessing())
-
-
-def qualified_name(thing: Any) -> str:
-    """`shop.views.show` for a function, `ValueError` or `shop.errors.Gone` for a class."""
-    while isinstance(thing, partial):
-        thing = thing.func
-    if not hasattr(thing, "__qualname__"):
-        thing = type(thing)
-    module: str = getattr(thing, "__module__", None) or "builtins"
-    return thing.__qualname__ if module == "builtins" else f"{module}.{thing.__qualname__}"
 
 
 def _let_go(core: Core, deliveries: list[Delivery]) -> None:
@@ -362,30 +346,3 @@ def _let_go(core: Core, deliveries: list[Delivery]) -> None:
     core.close()
     for delivery in deliveries:
         delivery.end()
-
-
-_alive: weakref.WeakSet[Recorder] = weakref.WeakSet()
-
-
-def _for_all(method: str) -> Callable[[], None]:
-    def call() -> None:
-        for recorder in list(_alive):
-            getattr(recorder, method)()
-
-    return call
-
-
-_close_all = _for_all("close")
-atexit.register(_close_all)
-
-
-def _outlive_multiprocessing() -> None:
-    """Have a child that multiprocessing forked (granian's workers, for one) close its recorders: it skips `atexit`."""
-    util: Any = sys.modules.get("multiprocessing.util")
-    process: Any = sys.modules.get("multiprocessing.process")
-    if util is not None and process.parent_process() is not None:
-        util.Finalize(None, _close_all, exitpriority=0)
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_for_all("_after_fork"))

@@ -18,8 +18,8 @@ from typing import Any
 
 from coverage import CoverageData
 
-from reqcov.record import RequestRecord
-from reqcov.types import Arcs, Lines, OnRequest, Sink
+from reqcov.record import OnRequest, RequestRecord, Sink
+from reqcov.types import Arcs, Lines
 
 try:
     import fcntl

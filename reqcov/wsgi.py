@@ -7,7 +7,8 @@ from typing import Any
 
 from reqcov.config import disabled
 from reqcov.cores.base import Recording, part_of_request
-from reqcov.recorder import Recorder, qualified_name
+from reqcov.record import qualified_name
+from reqcov.recorder import Recorder
 from reqcov.types import Environ
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import reqcov
-from reqcov import recorder as recorder_module
+from reqcov import lifetime
 from reqcov.cores import base, tracers
 from reqcov.cores.tracers import PythonTracers
 
@@ -33,7 +33,7 @@ def installed() -> dict[str, Any]:
         "Thread.start": threading.Thread.start,
         "ThreadPoolExecutor.submit": ThreadPoolExecutor.submit,
         "recording": base.current.get(),
-        "open recorders": set(recorder_module._alive),
+        "open recorders": set(lifetime.open_now),
     }
 
 
@@ -42,7 +42,7 @@ def nothing_left_behind() -> Iterator[None]:
     """Whatever a test does, no core, no context and no patch outlives it."""
     before = installed()
     yield
-    for recorder in recorder_module._alive:
+    for recorder in lifetime.open_now:
         assert recorder in before["open recorders"], f"{recorder} was not closed"
     assert installed() == before
 

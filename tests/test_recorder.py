@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 import reqcov
 from reqcov import recorder as recorder_module
-from reqcov.recorder import qualified_name
+from reqcov.record import qualified_name
 from tests.conftest import HAS_MONITORING
 from tests.inprocess import KINDS, first_line, get, make_app
 

@@ -1,4 +1,4 @@
-"""Where records can go: functions, memory, lines of JSON, coverage.py's data file, and what users write themselves."""
+"""Sinks in memory: functions, coroutine functions, `MemorySink`, and what users write themselves."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ def test_a_sink_of_the_users_own(make_recorder: Make) -> None:
     with recorder.record("job"):
         pass
     assert recorder.flush()
-    recorder._after_fork()
+    recorder.after_fork()
     recorder.close()
     assert sink.heard == ["JOB"]
     assert recorder.stats().failed == {}

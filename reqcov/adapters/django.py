@@ -25,7 +25,8 @@ from reqcov import asgi, wsgi
 from reqcov.config import disabled
 from reqcov.cores.base import Recording, current, part_of_request
 from reqcov.errors import ConfigError
-from reqcov.recorder import Recorder, qualified_name
+from reqcov.record import qualified_name
+from reqcov.recorder import Recorder
 
 
 class CoverageMiddleware:

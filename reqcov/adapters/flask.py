@@ -13,7 +13,8 @@ import flask
 from reqcov import wsgi
 from reqcov.config import disabled
 from reqcov.cores.base import Recording, current
-from reqcov.recorder import Recorder, qualified_name
+from reqcov.record import qualified_name
+from reqcov.recorder import Recorder
 from reqcov.types import Environ
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from reqcov import asgi
 from reqcov.cores.base import Recording
-from reqcov.recorder import qualified_name
+from reqcov.record import qualified_name
 from reqcov.types import Scope
 
 
@@ -32,7 +32,7 @@ def locate(scope: Scope, recording: Recording, path: str | None = None) -> str |
     if endpoint is None or router is None:
         return None
     prefix, mount, routes = _mounts(router.routes, scope)
-    route = scope.get("route") or _route_of(endpoint, routes) or mount
+    route = scope.get("route") or _route_of(endpoint, routes, scope) or mount
     if _is_mount(route):  # nothing below the mount matched, or what is mounted has no routes
         return None if route.routes else prefix + "/{path}"
     recording.endpoint = qualified_name(endpoint)
@@ -62,8 +62,13 @@ def _mounts(routes: Any, scope: Scope) -> tuple[str, Any, Any]:
     return prefix, last, routes
 
 
-def _route_of(endpoint: Any, routes: Any) -> Any:
+def _route_of(endpoint: Any, routes: Any, scope: Scope) -> Any:
     """For a Starlette that does not tell which route matched, and for FastAPI, which tells of no mount."""
-    return next(
-        (route for route in routes if endpoint is getattr(route, "app" if _is_mount(route) else "endpoint", None)), None
-    )
+    path = scope["path"].removeprefix(scope.get("root_path", ""))
+    for route in routes:
+        if _is_mount(route):
+            if route.app is endpoint:
+                return route
+        elif getattr(route, "endpoint", None) is endpoint and route.path_regex.match(path):
+            return route
+    return None

@@ -82,6 +82,9 @@ class Core(Protocol):
     def read(self, hits: dict[Any, set[Any]]) -> tuple[Lines, Arcs | None]:
         """The lines and arcs that are meant by the hits of an ended recording."""
 
+    def busy(self) -> bool:
+        """Whether this thread is in the middle of `begin` or `end`: a finalizer must not call them then."""
+
     def unattributed(self) -> int:
         """How many distinct lines ran in no recording while some were open."""
 

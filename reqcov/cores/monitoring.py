@@ -213,6 +213,10 @@ class MonitoringCore:
             lines.setdefault(self._codes[key][1], set()).update(numbers)
         return {name: frozenset(numbers) for name, numbers in lines.items()}, None
 
+    def busy(self) -> bool:
+        """Whether this thread holds the lock."""
+        return bool(self._lock._is_owned())  # type: ignore[attr-defined]
+
     def unattributed(self) -> int:
         """How many distinct lines ran in no recording while some were open."""
         return sum(map(len, list(self._nobody.values())))

@@ -145,6 +145,10 @@ class SettraceCore:
         lines = {name: frozenset(n for pair in pairs for n in pair if n > 0) for name, pairs in arcs.items()}
         return lines, arcs
 
+    def busy(self) -> bool:
+        """Whether this thread holds the lock."""
+        return bool(self._lock._is_owned())  # type: ignore[attr-defined]
+
     def unattributed(self) -> int:
         """How many distinct lines (or arcs) ran in no recording while some were open."""
         return sum(map(len, list(self._nobody.values())))

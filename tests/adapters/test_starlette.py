@@ -237,6 +237,24 @@ def test_behind_a_proxy_that_strips_a_prefix(recorder: reqcov.Recorder, sink: re
     assert [record.route for record in sink.records] == ["/items/{number:int}", "/shop/{tenant}/orders/{name}", None]
 
 
+def test_with_a_starlette_that_does_not_tell_the_route(recorder: reqcov.Recorder, sink: reqcov.MemorySink) -> None:
+    """As it was before Starlette put the route into the scope; one view may serve several routes."""
+    site = make_site()
+    site.router.routes.insert(0, Route("/again", home))
+
+    async def old(scope: Any, receive: Any, send: Any) -> None:
+        try:
+            await site(scope, receive, send)
+        finally:
+            scope.pop("route", None)
+
+    app = CoverageMiddleware(old, recorder=recorder)
+    visits = [*TestStarlette.visits, Visit("GET", "/again", 200, "/again", "home")]
+    for visit in visits:
+        get("asgi", app, visit.path, visit.method)
+    assert [record.route for record in sink.records] == [visit.route for visit in visits]
+
+
 def test_by_host(recorder: reqcov.Recorder, sink: reqcov.MemorySink) -> None:
     """An app of another host has its own templates."""
     app = reqcov.wrap(make_site(), recorder=recorder)
