@@ -175,7 +175,8 @@ class CoverageDataSink(Sink):
                     if arcs:
                         data.add_arcs(arcs)
             finally:
-                data.close()
+                if hasattr(data, "close"):  # before coverage.py 7.11 nothing stays open
+                    data.close()
 
 
 def _merge(into: dict[str, set[Any]], more: Lines | Arcs) -> None:
