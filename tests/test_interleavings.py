@@ -109,6 +109,7 @@ def test_bodies_pulled_in_turn_by_one_thread(stage: Stage, closed: str) -> None:
         for body in bodies:
             body.close()
     del body, bodies
+    stage.recorder.flush()
     stage.check()
 
 
