@@ -149,7 +149,8 @@ def test_the_test_client(recorder: reqcov.Recorder, sink: reqcov.MemorySink) -> 
     """Flask's own client goes through the extension."""
     app = make_site()
     ReqCov(app, recorder=recorder)
-    assert app.test_client().get("/items/7").text == "item 7"
+    with app.test_client().get("/items/7") as response:
+        assert response.text == "item 7"
     [record] = sink.records
     assert (record.context, record.lines) == ("GET /items/<int:number>", {__file__: lines_of(item)})
 
@@ -184,7 +185,8 @@ def test_mounted_under_a_prefix(recorder: reqcov.Recorder, sink: reqcov.MemorySi
     app = make_site()
     ReqCov(app, recorder=recorder)
     site = DispatcherMiddleware(flask.Flask("front"), {"/büro".encode().decode("latin-1"): app})
-    assert Client(site).get("/büro/items/7").text == "item 7"
+    with Client(site).get("/büro/items/7") as response:
+        assert response.text == "item 7"
     assert [(record.route, record.path) for record in sink.records] == [("/büro/items/<int:number>", "/büro/items/7")]
 
 
