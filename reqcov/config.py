@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias, cast
 
 import coverage
+from coverage.exceptions import ConfigError as CoverageConfigError
 from coverage.exceptions import CoverageException
 
 from reqcov.errors import ConfigError
@@ -112,7 +113,7 @@ def _coverage_config(options: Mapping[str, Any]) -> Any:
         )
         if source is not None:
             measured.set_option("run:source_pkgs", [])
-    except CoverageException as error:
+    except (CoverageException, CoverageConfigError) as error:  # of old, neither is the other
         raise ConfigError(f"coverage.py's configuration can't be used: {error}") from error
     return measured.config
 

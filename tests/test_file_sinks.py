@@ -9,6 +9,7 @@ import resource
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,15 +30,22 @@ def ran(context: str, file: str, *lines: int, arcs: Any = None) -> reqcov.Reques
     return make_record(Executed(None, None, (numbers, arcs, "print")), method=method or None, route=route)
 
 
-def read(file: Path) -> dict[str, dict[str, set[int]]]:
-    """What a coverage.py data file holds: context to file to lines."""
+@contextmanager
+def opened(file: Path) -> Iterator[CoverageData]:
+    """A coverage.py data file; before coverage.py 7.11 there is nothing to close."""
     data = CoverageData(str(file))
     data.read()
+    yield data
+    getattr(data, "close", int)()
+
+
+def read(file: Path) -> dict[str, dict[str, set[int]]]:
+    """What a coverage.py data file holds: context to file to lines."""
     found: dict[str, dict[str, set[int]]] = {}
-    for context in data.measured_contexts():
-        data.set_query_context(context)
-        found[context] = {name: set(data.lines(name) or ()) for name in data.measured_files() if data.lines(name)}
-    data.close()
+    with opened(file) as data:
+        for context in data.measured_contexts():
+            data.set_query_context(context)
+            found[context] = {name: set(data.lines(name) or ()) for name in data.measured_files() if data.lines(name)}
     return found
 
 
@@ -80,11 +88,9 @@ def test_coverage_data_with_branches(tmp_path: Path) -> None:
     sink = reqcov.CoverageDataSink(file)
     sink.accept(ran("GET /a", "/shop.py", 1, 2, arcs={"/shop.py": frozenset({(-1, 1), (1, 2), (2, -1)})}))
     sink.flush()
-    data = CoverageData(str(file))
-    data.read()
-    assert data.has_arcs()
-    assert set(data.arcs("/shop.py") or ()) == {(-1, 1), (1, 2), (2, -1)}
-    data.close()
+    with opened(file) as data:
+        assert data.has_arcs()
+        assert set(data.arcs("/shop.py") or ()) == {(-1, 1), (1, 2), (2, -1)}
 
 
 def test_coverage_data_through_a_link(tmp_path: Path) -> None:

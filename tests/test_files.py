@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from coverage import CoverageData
 
 import reqcov
 from reqcov.config import resolve
 from reqcov.cores.files import OWN_FOLDER, Files, is_function
 from reqcov.errors import ConfigError
+from tests.test_file_sinks import opened
 
 
 def code_in(filename: str) -> types.CodeType:
@@ -93,10 +93,8 @@ def run(project: Path, *arguments: str) -> str:
 def test_with_nothing_said_what_coverage_measures(project: Path, core: str) -> None:
     """The user's code; no standard library, installed package, template or file of ours: as coverage.py has it."""
     run(project, "-m", "coverage", "run", "measured.py")
-    data = CoverageData(str(project / ".coverage"))
-    data.read()
-    by_coverage = data.measured_files()
-    data.close()
+    with opened(project / ".coverage") as data:
+        by_coverage = data.measured_files()
     by_us = {*json.loads(run(project, "recorded.py", core))[0]}
     assert by_us == {str(project / name) for name in ("shop.py", "neighbour.py")}
     assert by_us == {name for name in by_coverage if name.endswith(".py")} - {str(project / "measured.py")}
