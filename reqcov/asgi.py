@@ -10,7 +10,7 @@ from asgiref.compatibility import guarantee_single_callable
 from reqcov.config import disabled
 from reqcov.cores.base import Recording, part_of_request
 from reqcov.record import qualified_name
-from reqcov.recorder import Recorder
+from reqcov.recorder import Recorder, given_or_new
 from reqcov.types import ASGIApp, Message, Receive, Scope, Send
 
 
@@ -26,7 +26,7 @@ class CoverageMiddleware:
 
     def __init__(self, app: Any, *, recorder: Recorder | None = None, **options: Any) -> None:
         self.app: ASGIApp = single_callable(app)
-        self.recorder = recorder or Recorder(**options)
+        self.recorder = given_or_new(recorder, options)
 
     def locate(self, scope: Scope, recording: Recording) -> str | None:  # noqa: ARG002
         """The route's template, asked once the app is done; adapters know better."""

@@ -21,7 +21,7 @@ from reqcov.cores.base import Core, Recording, current
 from reqcov.cores.choice import choose
 from reqcov.cores.files import Files
 from reqcov.delivery import Delivery
-from reqcov.errors import Faults
+from reqcov.errors import ConfigError, Faults
 from reqcov.record import Executed, OnRequest, RequestRecord, Sink, footprint, qualified_name
 from reqcov.routes import MadeUpRoutes
 from reqcov.sinks import CallbackSink
@@ -339,6 +339,13 @@ class Recorder:
         self._core.after_fork()
         for delivery in self._deliveries:
             delivery.after_fork()
+
+
+def given_or_new(recorder: Recorder | None, options: Mapping[str, Any]) -> Recorder:
+    """The recorder that a wrapper is to use. Raises ConfigError where it is given one and options for another."""
+    if recorder is not None and options:
+        raise ConfigError(f"Give recorder=, or options, not both: {', '.join(options)} would change nothing.")
+    return recorder or Recorder(**options)
 
 
 def _let_go(core: Core, deliveries: list[Delivery]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from reqcov import asgi, wsgi
 from reqcov.config import disabled
 from reqcov.errors import ConfigError
-from reqcov.recorder import Recorder
+from reqcov.recorder import Recorder, given_or_new
 
 _FRAMEWORKS = {
     "fastapi": ("fastapi", "FastAPI"),
@@ -33,7 +33,7 @@ def wrap(app: Any, *, recorder: Recorder | None = None, **options: Any) -> Any:
         return app
     adapter = _adapter(app)
     kind = None if adapter else protocol(app)
-    recorder = recorder or Recorder(**options)
+    recorder = given_or_new(recorder, options)
     if adapter is not None:
         return adapter.wrap(app, recorder=recorder)
     return (asgi if kind == "asgi" else wsgi).CoverageMiddleware(app, recorder=recorder)

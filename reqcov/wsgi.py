@@ -8,7 +8,7 @@ from typing import Any
 from reqcov.config import disabled
 from reqcov.cores.base import Recording, part_of_request
 from reqcov.record import qualified_name
-from reqcov.recorder import Recorder
+from reqcov.recorder import Recorder, given_or_new
 from reqcov.types import Environ
 
 
@@ -24,7 +24,7 @@ class CoverageMiddleware:
 
     def __init__(self, app: Any, *, recorder: Recorder | None = None, **options: Any) -> None:
         self.app = app
-        self.recorder = recorder or Recorder(**options)
+        self.recorder = given_or_new(recorder, options)
 
     def locate(self, environ: Environ, recording: Recording) -> str | None:  # noqa: ARG002
         """The route's template, asked once the app is done; adapters know better."""

@@ -159,6 +159,13 @@ def test_takes_the_options_of_a_recorder(kind: str) -> None:
         assert [record.lines for record in sink.records] == [{__file__: {first_line(handler)}}]
 
 
+@pytest.mark.parametrize("wrapper", [reqcov.wrap, reqcov.asgi.CoverageMiddleware, reqcov.wsgi.CoverageMiddleware])
+def test_a_recorder_and_options_are_too_much(wrapper: Any, make_recorder: Callable[..., reqcov.Recorder]) -> None:
+    """The options would change nothing, so they are refused."""
+    with pytest.raises(reqcov.ConfigError, match="not both: source, sample would change nothing"):
+        wrapper(asgi_app, recorder=make_recorder(), source=["shop"], sample=0)
+
+
 def test_apps_share_a_recorder(make_recorder: Callable[..., reqcov.Recorder]) -> None:
     """One recorder serves apps of both kinds, jobs too, and counts them together."""
     sink = reqcov.MemorySink()

@@ -121,8 +121,6 @@ class _Exchange:
 
     def _answered(self, response: HttpResponseBase | None) -> None:
         self._recording.status = response.status_code if response is not None else None
-        if response is not None and response.status_code < 500:
-            self._recording.error = None  # an exception that Django answers with, such as Http404, is no failure
         if response is None or not response.streaming or getattr(response, "file_to_stream", None) is not None:
             self._finish()
             return

@@ -14,7 +14,7 @@ from reqcov import wsgi
 from reqcov.config import disabled
 from reqcov.cores.base import Recording, current
 from reqcov.record import qualified_name
-from reqcov.recorder import Recorder
+from reqcov.recorder import Recorder, given_or_new
 from reqcov.types import Environ
 
 
@@ -25,7 +25,7 @@ class ReqCov:
     """
 
     def __init__(self, app: flask.Flask | None = None, *, recorder: Recorder | None = None, **options: Any) -> None:
-        self.recorder = recorder or Recorder(**options)
+        self.recorder = given_or_new(recorder, options)
         if app is not None:
             self.init_app(app)
 

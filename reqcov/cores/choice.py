@@ -9,6 +9,8 @@ from reqcov.cores.base import Core
 from reqcov.cores.files import Files
 from reqcov.errors import ConfigError, Faults, logger
 
+TOOLS_TAKEN = "every tool id of sys.monitoring is taken"
+
 
 def choose(config: Config, files: Files, faults: Faults) -> tuple[Core, str]:
     """Install the core that `config` asks for, or the best there is; and say in a few words why it is this one.
@@ -16,17 +18,13 @@ def choose(config: Config, files: Files, faults: Faults) -> tuple[Core, str]:
     Raises ConfigError where `core="monitoring"` is asked for and can't be had.
     """
     obstacle = _obstacle_to_monitoring(config)
-    if config.core == "monitoring" and obstacle:
+    if config.core == "monitoring" and obstacle is not None:
         raise ConfigError(f'core="monitoring" can\'t be had: {obstacle}. Use core="auto".')
     if config.core != "settrace" and obstacle is None:
-        from reqcov.cores.monitoring import MonitoringCore, free_tool_id
+        from reqcov.cores.monitoring import MonitoringCore
 
-        tool = free_tool_id()
-        if tool is not None:
-            return MonitoringCore(files, faults, tool), "sys.monitoring is there"
-        obstacle = "every tool id of sys.monitoring is taken"
-        if config.core == "monitoring":
-            raise ConfigError(f'core="monitoring" can\'t be had: {obstacle}. Use core="auto".')
+        return MonitoringCore(files, faults), "sys.monitoring is there"
+    if config.core == "auto" and obstacle == TOOLS_TAKEN:
         logger.warning("reqcov: %s; the slower settrace core is used", obstacle)
 
     from reqcov.cores import tracers
@@ -41,4 +39,7 @@ def _obstacle_to_monitoring(config: Config) -> str | None:
         return "sys.monitoring begins with Python 3.12"
     if config.branch:
         return "branches are measured with trace functions"
-    return None
+
+    from reqcov.cores.monitoring import free_tool_id
+
+    return TOOLS_TAKEN if free_tool_id() is None else None

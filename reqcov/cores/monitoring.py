@@ -63,7 +63,9 @@ class MonitoringCore:
     name = "monitoring"
     threads: Threads | None = None
 
-    def __init__(self, files: Files, faults: Faults, tool: int) -> None:
+    def __init__(self, files: Files, faults: Faults) -> None:
+        tool = free_tool_id()
+        assert tool is not None
         self._files = files
         self._faults = faults
         self._tool = tool
