@@ -30,10 +30,6 @@ def work(whole):
     if whole:
         number += 4
     return number
-
-def interrupted(interrupt):
-    interrupt()
-    return 9
 """
 LINES = {2, 3, 4, 5}
 
@@ -280,20 +276,3 @@ def test_lines_run_at_once(workshop: Workshop, first_ran: str, second_ran: str, 
             workshop.end_complete(recordings)
 
     everywhere(workshop, meet)
-
-
-def test_job_begins_in_the_middle_of_a_function(workshop: Workshop) -> None:
-    """Its lines of that function are not disarmed by others, though it has not passed the beginning."""
-    job = Recording("job", None, None, True)
-
-    def interrupt() -> None:
-        workshop.core.begin(job)
-        current.set(job)
-        Context().run(workshop.code.interrupted, int)  # for nobody
-        other = workshop.begin()
-        Context().run(lambda: (current.set(other), workshop.code.interrupted(int)))
-        workshop.core.end(other)
-
-    Context().run(workshop.code.interrupted, interrupt)
-    workshop.core.end(job)
-    assert workshop.core.read(job.hits)[0] == {workshop.code.__file__: {9}}
