@@ -26,9 +26,11 @@ bench:
 		$$venv/bin/python -m tests.bench $(ARGS) || exit 1; \
 	done
 
-# The tests of the cores with the oldest coverage.py and asgiref that pyproject.toml admits.
+BOUNDED := beside_tools config cores file_sinks files interleavings recorder tracers
+
+# The tests of what touches coverage.py and asgiref, with the oldest coverage.py and asgiref that pyproject.toml admits.
 bounds: $(BOUNDS)/.ready
-	$(BOUNDS)/bin/python -m pytest tests/test_cores.py tests/test_interleavings.py tests/test_recorder.py $(ARGS)
+	$(BOUNDS)/bin/python -m pytest -n 2 $(BOUNDED:%=tests/test_%.py) $(ARGS)
 
 format: $(VENV)/.test-ready
 	$(BIN)/ruff format .

@@ -14,7 +14,8 @@ Three things make that right when threads interleave anywhere the interpreter le
 
 - A callback reads the epoch first and compares it last, with nothing between the comparison and the return that could
   let another thread run. A recording that begins, or enters, publishes that, then changes the epoch, then re-arms.
-- A code object is noted as disarmed before the comparison, so whoever comes after it finds the note.
+- A code object is noted as disarmed just before the comparison, so whoever comes after it finds the note. From the note
+  on the interpreter has no occasion to switch threads.
 - Re-arming switches a code object's events off and on within one call into C, so no thread runs it while they are off.
 
 All three lean on the global interpreter lock; where there is none, nothing is ever disarmed.
