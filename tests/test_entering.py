@@ -257,3 +257,25 @@ def test_entered_while_a_line_is_being_disarmed(make_recorder: Callable[..., req
     assert notes.taken.wait(30)
     stage.run(waiting, lambda: stage.code.gated(let_it_be_disarmed))
     assert stage.lines(waiting) == stage.lines(busy) == {60, 61, 62}
+
+
+@pytest.mark.skipif(not HAS_MONITORING, reason="sys.monitoring begins with Python 3.12")
+def test_entered_while_its_function_is_met_for_the_first_time(
+    make_recorder: Callable[..., reqcov.Recorder], tmp_path: Path
+) -> None:
+    """Another thread knows the function already, and has yet to switch its events on."""
+    recorder = make_recorder(source=[str(tmp_path)], core="monitoring")
+    stage = Stage(recorder, load(tmp_path / "code.py", CODE))
+    core: Any = recorder._core
+    first, second = stage.begin(), stage.begin()
+
+    class Known(dict[int, Any]):
+        def __setitem__(self, key: int, value: Any) -> None:
+            super().__setitem__(key, value)
+            thread = threading.Thread(target=stage.run, args=(second, lambda: stage.code.gated(int)))
+            thread.start()
+            thread.join(30)
+
+    core._codes = Known()
+    stage.run(first, lambda: stage.code.gated(int))
+    assert stage.lines(first) == stage.lines(second) == {60, 61, 62}

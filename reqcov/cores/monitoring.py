@@ -99,7 +99,11 @@ class MonitoringCore:
         disable, events = sys.monitoring.DISABLE, sys.monitoring.events
 
         def on_start(code: CodeType, offset: int) -> object:  # noqa: ARG001
-            if id(code) in self._codes or not is_function(code):
+            known = self._codes.get(id(code))
+            if known is not None:  # by another thread, perhaps, that has yet to switch its events on
+                sys.monitoring.set_local_events(self._tool, code, known[2])
+                return disable
+            if not is_function(code):
                 return disable
             try:
                 name = self._files.measured(code, sys._getframe(1))
