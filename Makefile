@@ -28,8 +28,8 @@ bench:
 
 BOUNDED := beside_tools config cores file_sinks files interleavings recorder tracers
 
-# coverage.py could not close its files before 7.11, and Python 3.13 minds that.
 # The tests of what touches coverage.py and asgiref, with the oldest coverage.py and asgiref that pyproject.toml admits.
+# coverage.py could not close its files before 7.11, and Python 3.13 minds that.
 bounds: $(BOUNDS)/.ready
 	$(BOUNDS)/bin/python -m pytest -n 2 -W "ignore:unclosed database in:ResourceWarning" $(BOUNDED:%=tests/test_%.py) $(ARGS)
 
