@@ -9,7 +9,6 @@ from asgiref.compatibility import guarantee_single_callable
 
 from reqcov.config import disabled
 from reqcov.cores.base import Recording, part_of_request
-from reqcov.record import qualified_name
 from reqcov.recorder import Recorder, given_or_new
 from reqcov.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -52,7 +51,7 @@ class CoverageMiddleware:
         try:
             return await self.app(scope, receive, watched_send)
         except BaseException as error:
-            recording.error = qualified_name(type(error))
+            recording.fail(error)
             raise
         finally:
             recorder.leave(recording, token)

@@ -22,7 +22,7 @@ from reqcov.cores.choice import choose
 from reqcov.cores.files import Files
 from reqcov.delivery import Delivery
 from reqcov.errors import ConfigError, Faults
-from reqcov.record import Executed, OnRequest, RequestRecord, Sink, footprint, qualified_name
+from reqcov.record import Executed, OnRequest, RequestRecord, Sink, footprint
 from reqcov.routes import MadeUpRoutes
 from reqcov.sinks import CallbackSink
 from reqcov.threads import FollowedThreads
@@ -282,7 +282,7 @@ class Recorder:
         try:
             yield
         except BaseException as error:
-            recording.error = qualified_name(type(error))
+            recording.fail(error)
             raise
         finally:
             self.leave(recording, token)

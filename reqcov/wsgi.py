@@ -7,7 +7,6 @@ from typing import Any
 
 from reqcov.config import disabled
 from reqcov.cores.base import Recording, part_of_request
-from reqcov.record import qualified_name
 from reqcov.recorder import Recorder, given_or_new
 from reqcov.types import Environ
 
@@ -73,7 +72,7 @@ class _Exchange:
         try:
             body: Iterable[bytes] = self._middleware.app(self._environ, watched)
         except BaseException as error:
-            recording.error = qualified_name(type(error))
+            recording.fail(error)
             recorder.leave(recording, token)
             self.finish()
             raise
@@ -131,7 +130,7 @@ class Chunks:
         except StopIteration:
             raise
         except BaseException as error:
-            self._recording.error = qualified_name(type(error))
+            self._recording.fail(error)
             raise
         finally:
             self._recorder.leave(self._recording, token)

@@ -174,7 +174,7 @@ class AsyncChunks:
             self._recording.stop_clock()
             raise
         except BaseException as error:
-            self._recording.error = qualified_name(type(error))
+            self._recording.fail(error)
             if isinstance(error, Exception):  # Django closes no response whose body has failed
                 self.close()
             raise
@@ -193,7 +193,7 @@ def note_error(**_: Any) -> None:
     """A view or other middleware raised; Django makes a response of it, and tells so by a signal."""
     recording, error = current.get(), sys.exception()
     if recording is not None and error is not None:
-        recording.error = qualified_name(type(error))
+        recording.fail(error)
 
 
 def wrap(handler: Any, *, recorder: Recorder) -> Any:

@@ -67,4 +67,4 @@ def _route_known(app: flask.Flask, **_: Any) -> None:
 def _failed(app: flask.Flask, exception: BaseException, **_: Any) -> None:  # noqa: ARG001
     recording = current.get()
     if recording is not None:
-        recording.error = qualified_name(type(exception))
+        recording.fail(exception)

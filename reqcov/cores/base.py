@@ -6,6 +6,7 @@ from contextvars import ContextVar
 from time import perf_counter
 from typing import Any, Protocol
 
+from reqcov.record import qualified_name
 from reqcov.types import Arcs, Lines
 
 
@@ -37,6 +38,10 @@ class Recording:
     def complete(self) -> bool:
         """Whether every line was seen."""
         return self.sampled and self.undisturbed
+
+    def fail(self, error: BaseException) -> None:
+        """`error` is what ended it, or what its answer was made of."""
+        self.error = qualified_name(type(error))
 
     def stop_clock(self) -> None:
         """The last byte of the body has gone out; the first call counts."""
