@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from functools import partial
@@ -11,18 +11,33 @@ from typing import Any, Protocol, TypeAlias
 
 from coverage.numbits import nums_to_numbits
 
-from reqcov.types import Arcs, Lines
+from reqcov.types import Arcs, Lines, Source
 
 UNMATCHED = "(unmatched)"
 
 
-def footprint(lines: Lines, digests: Mapping[str, str]) -> str:
-    """Content address (hex) of what code ran: the same lines of the same sources give the same footprint.
+def footprint(lines: Lines, sources: Mapping[str, Source], arcs: Arcs | None = None) -> str:
+    """Content address (hex) of what code ran: the same lines and arcs of the same sources give the same footprint.
 
-    `digests` maps file names to digests of their source. Where a file lies does not matter, what it says does.
+    `sources` maps file names to what they stand for. Where a project lies does not matter, what its files say does.
     """
-    rows = sorted((digests[name], nums_to_numbits(numbers).hex()) for name, numbers in lines.items() if numbers)
+    rows = sorted(
+        (*sources[name], nums_to_numbits(numbers).hex(), pack_arcs(arcs[name]) if arcs else "")
+        for name, numbers in lines.items()
+        if numbers
+    )
     return hashlib.sha256(repr(rows).encode()).hexdigest()[:32]
+
+
+def pack_arcs(pairs: Iterable[tuple[int, int]]) -> str:
+    """Pairs of line numbers as one text, equal for equal sets: `-1>2 2>-1`."""
+    return " ".join(f"{start}>{end}" for start, end in sorted(pairs))
+
+
+def unpack_arcs(text: str) -> frozenset[tuple[int, int]]:
+    """The pairs that `pack_arcs` made `text` of."""
+    pairs = (pair.split(">") for pair in text.split())
+    return frozenset((int(start), int(end)) for start, end in pairs)
 
 
 Result: TypeAlias = tuple[Lines, Arcs | None, str]
@@ -44,6 +59,11 @@ class Executed:
         self._reader = reader
         self._hits = hits
         self._result = result
+
+    @property
+    def hits(self) -> Any:
+        """What the core noted, by code object or file: equal for what ran the same lines. None once it was read."""
+        return self._hits
 
     @property
     def result(self) -> Result:

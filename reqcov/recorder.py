@@ -250,7 +250,7 @@ class Recorder:
     def read(self, hits: Any) -> tuple[Lines, Arcs | None, str]:
         """What the hits of a record mean, and their footprint."""
         lines, arcs = self._core.read(hits)
-        return lines, arcs, footprint(lines, self._files.digests)
+        return lines, arcs, footprint(lines, self._files.sources, arcs)
 
     def _carry(self, recording: Recording | None, function: Callable[..., T]) -> Callable[..., T]:
         """`function`, to be called on another thread, for `recording` as long as that is open."""

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 Lines: TypeAlias = Mapping[str, frozenset[int]]
 """Absolute file name to the line numbers that ran."""
 
 Arcs: TypeAlias = Mapping[str, frozenset[tuple[int, int]]]
 """Absolute file name to the pairs (from, to) of line numbers; a negative number enters or leaves a function."""
+
+
+class Source(NamedTuple):
+    """One version of one source file."""
+
+    path: str
+    """Where it lies in its project, with `/`: the same on every machine."""
+    digest: str
+    """SHA-256 of its content, hexadecimal."""
+
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]

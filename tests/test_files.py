@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import importlib
 import json
 import subprocess
 import sys
@@ -14,7 +16,7 @@ import pytest
 
 import reqcov
 from reqcov.config import resolve
-from reqcov.cores.files import OWN_FOLDER, Files, is_function
+from reqcov.cores.files import OWN_FOLDER, Files, is_function, path_in_project
 from reqcov.errors import ConfigError
 from tests.test_file_sinks import opened
 
@@ -172,16 +174,46 @@ def test_each_file_is_asked_about_once(project: Path, monkeypatch: pytest.Monkey
     assert asked == names
 
 
-def test_digests_are_of_the_source(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Equal sources have equal digests wherever they lie; a file that is gone has one all the same."""
+def test_sources_are_named_from_the_project(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By path in the project, and by content; a file that is gone has a source all the same."""
     monkeypatch.chdir(project)
     (project / "copy.py").write_text((project / "shop.py").read_text())
     files = Files(resolve().coverage_config)
-    names = [str(project / name) for name in ("shop.py", "copy.py", "neighbour.py", "gone.py")]
-    assert all(measures(files, name) for name in names)
-    shop, copy, neighbour, gone = (files.digests[name] for name in names)
-    assert shop == copy
-    assert len({shop, neighbour, gone}) == 3
+    names = ["shop.py", "copy.py", "neighbour.py", "gone.py"]
+    assert all(measures(files, str(project / name)) for name in names)
+    sources = [files.sources[str(project / name)] for name in names]
+    assert [source.path for source in sources] == names
+    assert sources[0].digest == sources[1].digest == hashlib.sha256((project / "shop.py").read_bytes()).hexdigest()
+    assert len({source.digest for source in sources}) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("/srv/shop/cart.py", "cart.py"),
+        ("/srv/shop/src/shop/cart.py", "src/shop/cart.py"),
+        ("/srv/shop/.venv/lib/python3/site-packages/lib/a.py", "lib/a.py"),
+        ("/usr/lib/python3/dist-packages/lib/a.py", "lib/a.py"),
+        ("/elsewhere/libs/deep/a.py", "a.py"),
+        ("/elsewhere/libs/b.py", "b.py"),
+        ("/nowhere/c.py", "/nowhere/c.py"),
+    ],
+)
+def test_paths_do_not_tell_the_machine(name: str, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file is named from the folder of packages, the project, or the nearest folder of modules."""
+    monkeypatch.setattr(sys, "path", ["", "/elsewhere/libs", "/elsewhere/libs/deep", "/srv/shop/src"])
+    assert path_in_project(name, Path("/srv/shop")) == path
+
+
+def test_imported_files_are_met(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A measured module is known once it is imported, though nothing of it ran; by its package's name, too."""
+    monkeypatch.syspath_prepend(project)
+    files = Files(resolve(source=["neighbour"]).coverage_config)
+    files.meet_imported()
+    assert files.sources == {}
+    monkeypatch.setitem(sys.modules, "neighbour", importlib.import_module("neighbour"))
+    files.meet_imported()
+    assert [source.path for source in files.sources.values()] == ["neighbour.py"]
 
 
 def test_rules_that_contradict_each_other() -> None:

@@ -7,7 +7,6 @@ import json
 import pickle
 import sys
 import threading
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError, fields
 from datetime import UTC, datetime
@@ -20,7 +19,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import reqcov
-from reqcov.record import UNMATCHED, Executed, RequestRecord, Result, footprint
+from reqcov.record import UNMATCHED, Executed, RequestRecord, Result, footprint, pack_arcs, unpack_arcs
+from reqcov.types import Source
 
 names = st.text(min_size=1, max_size=20)
 maybe_names = st.none() | names
@@ -188,31 +188,42 @@ def test_two_threads_read_at_once(line: int) -> None:
     assert got == [{"a.py": {1}}, {"a.py": {1}}]
 
 
-digests = st.sampled_from(["d1", "d2", "d3"])
-behaviours = st.lists(st.tuples(digests, st.frozensets(st.integers(1, 6), max_size=4)), max_size=3)
+sources = st.builds(Source, st.sampled_from(["a.py", "b.py"]), st.sampled_from(["d1", "d2"]))
+behaviours = st.dictionaries(sources, st.frozensets(st.integers(1, 6), max_size=4), max_size=3)
+arcs = st.frozensets(st.tuples(st.integers(-3, 3), st.integers(-3, 3)))
 
 
-def print_of(behaviour: list[tuple[str, frozenset[int]]], folder: str) -> str:
-    """The footprint of a behaviour whose files lie in `folder`."""
-    where = {f"{folder}/{i}.py": digest for i, (digest, _) in enumerate(behaviour)}
-    return footprint(dict(zip(where, (some for _, some in behaviour), strict=True)), where)
+def print_of(behaviour: dict[Source, frozenset[int]], folder: str) -> str:
+    """The footprint of a behaviour of a project in `folder`."""
+    names = {f"{folder}/{source.path}{source.digest}": source for source in behaviour}
+    return footprint({name: behaviour[source] for name, source in names.items()}, names)
 
 
 @given(behaviours, behaviours)
 def test_footprints_are_equal_if_and_only_if_the_same_code_ran(
-    one: list[tuple[str, frozenset[int]]], other: list[tuple[str, frozenset[int]]]
+    one: dict[Source, frozenset[int]], other: dict[Source, frozenset[int]]
 ) -> None:
-    """What ran of which source counts; where the files lie, their order, and files of which nothing ran do not."""
-    same = Counter(row for row in one if row[1]) == Counter(row for row in other if row[1])
+    """What ran of which source counts; where the project lies, and files of which nothing ran, do not."""
+    same = {k: v for k, v in one.items() if v} == {k: v for k, v in other.items() if v}
     assert (print_of(one, "/here") == print_of(other, "/there")) is same
 
 
+@given(arcs, arcs)
+def test_footprints_tell_arcs_apart(one: frozenset[tuple[int, int]], other: frozenset[tuple[int, int]]) -> None:
+    """Where branches are measured, the same lines in another order are another behaviour."""
+    prints = [
+        footprint({"a.py": frozenset({1})}, {"a.py": Source("a.py", "d")}, {"a.py": some}) for some in (one, other)
+    ]
+    assert (prints[0] == prints[1]) is (one == other)
+    assert unpack_arcs(pack_arcs(one)) == one
+
+
 @given(behaviours, st.randoms())
-def test_footprints_do_not_depend_on_order(behaviour: list[tuple[str, frozenset[int]]], random: Any) -> None:
+def test_footprints_do_not_depend_on_order(behaviour: dict[Source, frozenset[int]], random: Any) -> None:
     """The order in which files were met is chance."""
-    shuffled = list(behaviour)
+    shuffled = list(behaviour.items())
     random.shuffle(shuffled)
-    assert print_of(shuffled, "/here") == print_of(behaviour, "/here")
+    assert print_of(dict(shuffled), "/here") == print_of(behaviour, "/here")
 
 
 SOURCE = "def pay(amount):\n    if amount:\n        return 'paid'\n    return 'nothing'\n"
@@ -231,10 +242,12 @@ def load(file: Path, source: str) -> Any:
 
 
 def test_footprint_of_code_that_really_ran(
-    core: str, tmp_path: Path, make_recorder: Callable[..., reqcov.Recorder]
+    core: str, tmp_path: Path, make_recorder: Callable[..., reqcov.Recorder], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The same lines of a copy elsewhere leave the same footprint; other lines, or another source, another one."""
+    """The same lines of a project elsewhere leave the same footprint; other lines, or another source, another one."""
     sink = reqcov.MemorySink()
+    for project in ("old", "new", "changed"):
+        monkeypatch.syspath_prepend(tmp_path / project)
     recorder = make_recorder(include=[str(tmp_path / "*")], core=core, sinks=[sink])
     old, new = load(tmp_path / "old" / "shop.py", SOURCE), load(tmp_path / "new" / "shop.py", SOURCE)
     changed = load(tmp_path / "changed" / "shop.py", SOURCE.replace("'nothing'", "'free'"))
