@@ -18,6 +18,7 @@ from coverage.exceptions import CoverageException
 
 from reqcov.errors import ConfigError
 from reqcov.record import OnRequest, Sink
+from reqcov.store.locate import store_path
 from reqcov.types import Route
 
 CoreChoice: TypeAlias = Literal["auto", "monitoring", "settrace"]
@@ -43,6 +44,8 @@ class Config:
     route: Route | None = None
     on_request: OnRequest | None = None
     sinks: tuple[Sink, ...] = ()
+    store: Path | None = None
+    build: str | None = None
     follow_threads: bool = False
     coverage_config: Any = field(default=None, repr=False)
     """coverage.py's own configuration with `source`, `include` and `omit` laid over it."""
@@ -165,6 +168,16 @@ def _callable(name: str, value: object) -> Callable[..., Any]:
     raise ConfigError(f'{name} must be a function or its dotted name ("shop.cov.seen"), not {value!r}.')
 
 
+def _text(name: str, value: object) -> str:
+    if isinstance(value, str | os.PathLike) and str(value).strip():
+        return str(value)
+    raise ConfigError(f"{name} must be a text that is not empty, not {value!r}.")
+
+
+def _path(name: str, value: object) -> Path:
+    return store_path(_text(name, value)).absolute()
+
+
 def _sinks(name: str, value: object) -> tuple[Sink, ...]:
     values = (value,) if isinstance(value, str) or not isinstance(value, Iterable) else tuple(value)
     sinks = tuple(_imported(name, v) if isinstance(v, str) else v for v in values)
@@ -193,6 +206,8 @@ _PARSERS: dict[str, Callable[[str, Any], Any]] = {
     "route": _callable,
     "on_request": _callable,
     "sinks": _sinks,
+    "store": _path,
+    "build": _text,
     "follow_threads": _boolean,
 }
 assert set(_PARSERS) == {f.name for f in fields(Config)} - {"coverage_config"}

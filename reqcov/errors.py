@@ -16,6 +16,14 @@ class ConfigError(ReqcovError, ValueError):
     """An option, an environment variable or a configuration file holds something unusable."""
 
 
+class StoreError(ReqcovError):
+    """A store can't be read or written."""
+
+
+class StoreBusy(StoreError):
+    """Somebody else is writing to the store, and has been for longer than we wait."""
+
+
 class Faults:
     """Counts what went wrong on our side, by kind, and logs the first of each kind.
 
@@ -26,7 +34,11 @@ class Faults:
         self.counts: Counter[str] = Counter()
 
     def report(self, kind: str, error: BaseException | None = None) -> None:
-        """Count one fault of `kind`, and log it with its traceback if it is the first."""
+        """Count one fault of `kind`, and log it if it is the first: with its traceback, unless it explains itself."""
         self.counts[kind] += 1
         if self.counts[kind] == 1:
-            logger.warning("reqcov: %s (logged once; later ones are only counted)", kind, exc_info=error)
+            clear = isinstance(error, ReqcovError)
+            kind = f"{kind}: {error}" if clear else kind
+            logger.warning(
+                "reqcov: %s (logged once; later ones are only counted)", kind, exc_info=None if clear else error
+            )

@@ -9,13 +9,15 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import Token
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import wraps
+from pathlib import Path
 from random import random
 from typing import Any, TypeVar
 
 from reqcov import lifetime
+from reqcov.commit import current_commit
 from reqcov.config import CoreChoice, disabled, resolve
 from reqcov.cores.base import Core, Recording, current
 from reqcov.cores.choice import choose
@@ -71,6 +73,8 @@ class Recorder:
         route: Route | str | None = None,
         on_request: OnRequest | str | None = None,
         sinks: Iterable[Sink | str] | Sink | None = None,
+        store: str | os.PathLike[str] | None = None,
+        build: str | None = None,
         follow_threads: bool | None = None,
     ) -> None:
         """Begin measuring. What is not given is looked up, see `docs/configuration.md`.
@@ -82,6 +86,8 @@ class Recorder:
         - `route`: from a scope or an environ to the route's template.
         - `on_request`: a function or coroutine function that gets every record; or its dotted name.
         - `sinks`: what else gets every record.
+        - `store`: path or URL of the store that counts are kept in.
+        - `build`: what the store calls the code that runs now; a version or a commit.
         - `follow_threads`: carry recordings into threads that are started, and executors that are given work.
 
         Raises ConfigError where an option is unusable.
@@ -96,6 +102,8 @@ class Recorder:
             route=route,
             on_request=on_request,
             sinks=sinks,
+            store=store,
+            build=build,
             follow_threads=follow_threads,
         )
         self._enabled = self._has_core = not disabled()
@@ -112,11 +120,26 @@ class Recorder:
             self._files = Files(config.coverage_config)
             self._core, self._reason = choose(config, self._files, self._faults)
             self._threads = self._core.threads
+            if config.store is not None:
+                self._deliveries.append(Delivery(self._store_sink(config.store), self._faults))
             self._dropped = weakref.finalize(self, _let_go, self._core, self._deliveries)
             self._dropped.atexit = False
             if config.follow_threads:
                 self._followed = FollowedThreads(self._carry)
             lifetime.begin(self)
+
+    def _store_sink(self, path: Path) -> Sink:
+        from reqcov.store.writer import StoreSink  # SQLite is not for those who have no store
+
+        stats = weakref.WeakMethod(self.stats)  # a sink must not keep alive the recorder that it is of
+        return StoreSink(
+            path,
+            build=self._config.build or current_commit(Path.cwd()) or "unnamed",
+            sample=self._sample,
+            core=self._core.name,
+            files=self._files,
+            stats=lambda: asdict(ask()) if (ask := stats()) else {},
+        )
 
     @property
     def route(self) -> Route | None:

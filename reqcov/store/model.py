@@ -1,0 +1,147 @@
+"""What a store keeps: behaviours, how often each was seen, and by whom that was written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from reqcov.types import Source
+
+MAX_ROUTES = 2_000
+MAX_LABELS = 2_000
+MAX_FOOTPRINTS = 50_000
+"""Distinct routes, sets of labels and footprints that one store holds; what comes on top shares `OTHER`."""
+
+MAX_PIECES = 10 * MAX_FOOTPRINTS
+MAX_WAITING = 50_000
+"""What a process remembers at most: sets of lines of one function, and distinct counts that wait to be written."""
+
+LABEL_LENGTH = 200
+"""Characters of a label's key or value; the rest is cut off."""
+
+OTHER = "(other)"
+"""Stands for each route, method, label value and footprint that is too many."""
+
+UNREAD = "(unread)"
+"""The footprint of a request that was counted though not all of its lines were seen."""
+
+METHODS = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE", "WEBSOCKET"})
+"""RFC 9110, RFC 5789 and our own; anybody can send another one, so these share `OTHER`."""
+
+
+class Piece(NamedTuple):
+    """What ran of one source."""
+
+    source: Source
+    numbits: bytes
+    """Line numbers, as coverage.py packs them."""
+    arcs: str
+    """Pairs of line numbers, as `reqcov.record.pack_arcs` packs them; empty unless branches were measured."""
+
+
+class Behaviour(NamedTuple):
+    """Code that ran together, in at least one request."""
+
+    address: str
+    """Its footprint."""
+    pieces: tuple[Piece, ...]
+
+
+class HitKey(NamedTuple):
+    """What is told apart when requests are counted."""
+
+    protocol: str
+    method: str
+    """Empty for a job."""
+    route: str
+    """Empty where no route matched."""
+    status: int
+    """The hundreds of the HTTP status; 0 where there was no answer."""
+    labels: str
+    """As `pack_labels` packs them."""
+    footprint: str
+    day: int
+    """Since 1970-01-01, in UTC."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """How often, and when."""
+
+    count: int
+    """Requests that were recorded."""
+    weight: float
+    """Requests that these stand for: more, where not every one is sampled."""
+    first: float
+    last: float
+    """Seconds since the epoch."""
+
+    def add(self, weight: float, when: float) -> None:
+        """One more."""
+        self.count += 1
+        self.weight += weight
+        self.first = min(self.first, when)
+        self.last = max(self.last, when)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Writer:
+    """A process that writes, as it was when it last did."""
+
+    id: str
+    host: str
+    pid: int
+    born: str
+    """When the process began, as the system counts; tells it from a later one of the same pid. Empty: not known."""
+    build: str
+    core: str
+    python: str
+    interval: float
+    """Seconds between two batches, at most."""
+    sample: float
+    started: float
+    last_write: float
+    batch: int
+    """The number of its latest batch."""
+    requests: int
+    """Recorded requests that it wrote."""
+    peak: int
+    """The most of them in one batch."""
+    lost: int
+    """Recorded requests that it knows it could not keep."""
+    ended: float | None
+    """When it said that it ends; None while it lives, or where it was killed."""
+    stats: str
+    """`Recorder.stats()` as JSON."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """What one process has to write. All but `hits` is all that it knows; a store takes from it what it lacks."""
+
+    writer: Writer
+    hits: Mapping[HitKey, Tally]
+    behaviours: Mapping[str, Behaviour]
+    """By address, each one that `hits` names."""
+    endpoints: Mapping[tuple[str, str, str], str]
+    """Protocol, method and route to the name of the view."""
+    sources: Mapping[Source, str]
+    """Every measured source that is imported, and the file that it was read from."""
+    seen: Mapping[Source, int]
+    """What ran of each source in any request, complete or not: bit n is line n."""
+
+
+def pack_labels(labels: Mapping[str, str]) -> str:
+    """Labels as one text, equal for equal labels; what is too long is cut."""
+    if not labels:
+        return ""
+    cut = {key[:LABEL_LENGTH]: value[:LABEL_LENGTH] for key, value in labels.items()}
+    return json.dumps(cut, sort_keys=True, ensure_ascii=False)
+
+
+def unpack_labels(text: str) -> dict[str, str]:
+    """The labels that `pack_labels` made `text` of."""
+    labels: dict[str, str] = json.loads(text) if text else {}
+    return labels

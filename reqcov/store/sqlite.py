@@ -1,0 +1,289 @@
+"""A store in one SQLite file that many processes write to."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import sqlite3
+import uuid
+import zlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from reqcov.errors import StoreBusy, StoreError, logger
+from reqcov.store import schema
+from reqcov.store.model import (
+    MAX_FOOTPRINTS,
+    MAX_LABELS,
+    MAX_ROUTES,
+    OTHER,
+    Batch,
+    Behaviour,
+    HitKey,
+    Piece,
+    Tally,
+    pack_labels,
+)
+from reqcov.types import Source
+
+PATIENCE = 2.0
+"""Seconds to wait while somebody else writes."""
+
+MAX_WRITERS = 1_000
+"""Processes that are remembered; the latest ones."""
+
+
+class SQLiteStore:
+    """Writes batches, each in one transaction and over a connection of its own.
+
+    A connection that outlived its transaction would cross forks, and keep a file in use that was deleted or replaced.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.gone = 0
+        """Requests that were written to a file which is no longer there."""
+        self._written = 0
+        self._file: tuple[int, int] | None = None
+        self._known: object = None
+        self._sources: set[Source] = set()
+        self._seen: dict[Source, int] = {}
+
+    def write(self, batch: Batch) -> None:
+        """Add the batch, once, however often it is written.
+
+        Raises StoreBusy where somebody else writes for too long, and StoreError where the file can't be written;
+        nothing of the batch is written then.
+        """
+        try:
+            with opened(self.path) as connection:
+                if schema.version_of(connection, str(self.path)) != schema.VERSION:
+                    with transaction(connection):
+                        schema.prepare(connection, str(self.path))
+                self._meet(connection)
+                texts = self._missing_texts(connection, batch.sources)
+                with transaction(connection):
+                    self._add(connection, batch, texts)
+        except BaseException:
+            self._known = None  # what the transaction would have left behind
+            raise
+        self._sources.update(batch.sources)
+        self._seen = dict(batch.seen)
+        self._written = batch.writer.requests
+
+    def _meet(self, connection: sqlite3.Connection) -> None:
+        """Forget what this process has told an earlier store in this place."""
+        status = self.path.stat()
+        file = status.st_dev, status.st_ino
+        if self._file is not None and file != self._file:
+            self.gone += self._written
+            self._written = 0
+            logger.warning("reqcov: the store %s was deleted or replaced; what it held is gone", self.path)
+        self._file = file
+        known = (file, *connection.execute("SELECT uuid FROM generation").fetchone())
+        if known != self._known:
+            self._known = known
+            self._sources.clear()
+            self._seen.clear()
+
+    def _missing_texts(self, connection: sqlite3.Connection, sources: Mapping[Source, str]) -> dict[str, bytes]:
+        """Compressed text by digest; read outside the transaction, for others wait while that lasts."""
+        texts = {}
+        for source, name in sources.items():
+            if source in self._sources or source.digest in texts:
+                continue
+            if connection.execute("SELECT 1 FROM text WHERE digest = ?", (source.digest,)).fetchone() is None:
+                content = b""
+                with contextlib.suppress(OSError):
+                    content = Path(name).read_bytes()
+                if hashlib.sha256(content).hexdigest() == source.digest:  # else it was edited since it was imported
+                    texts[source.digest] = zlib.compress(content, 6)
+        return texts
+
+    def _add(self, connection: sqlite3.Connection, batch: Batch, texts: Mapping[str, bytes]) -> None:
+        writer = batch.writer
+        row = connection.execute("SELECT batch FROM writer WHERE id = ?", (writer.id,)).fetchone()
+        if row is not None and row[0] >= writer.batch:
+            return
+        rows = Rows(connection)
+        build = rows.build(writer.build, writer.last_write)
+        connection.executemany("INSERT OR IGNORE INTO text VALUES (?, ?)", texts.items())
+        for source in batch.sources.keys() - self._sources:
+            rows.source(source, build, writer.started)
+        for source, mask in batch.seen.items():
+            if self._seen.get(source) != mask:
+                rows.see(source, mask)
+        origin = rows.origin(f"{writer.host}:{self._file}")
+        routes = {key[:3]: rows.route(key, batch.endpoints.get(key[:3], "")) for key in batch.hits}
+        labels = {key.labels: rows.labels(key.labels) for key in batch.hits}
+        footprints = {key.footprint: rows.footprint(key.footprint, batch.behaviours) for key in batch.hits}
+        for key, tally in batch.hits.items():
+            place = origin, build, routes[key[:3]], key.status, labels[key.labels], footprints[key.footprint], key.day
+            rows.hit(place, tally)
+        rows.writer(vars(writer))
+
+
+class Rows:
+    """Adds rows to the tables of a store, and tells their ids; what is there already stays."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def _find(self, table: str, **values: Any) -> int | None:
+        """Id of the row with these values."""
+        where = " AND ".join(f"{column} = ?" for column in values)
+        found = self._connection.execute(f"SELECT id FROM {table} WHERE {where}", [*values.values()]).fetchone()
+        return int(found[0]) if found is not None else None
+
+    def _is_full(self, table: str, limit: int) -> bool:
+        (rows,) = self._connection.execute(f"SELECT count(*) FROM {table}").fetchone()
+        return bool(rows >= limit)
+
+    def _insert(self, table: str, **values: Any) -> int:
+        places = ", ".join("?" * len(values))
+        cursor = self._connection.execute(
+            f"INSERT INTO {table} ({', '.join(values)}) VALUES ({places})", [*values.values()]
+        )
+        assert cursor.lastrowid is not None
+        return cursor.lastrowid
+
+    def build(self, name: str, when: float) -> int:
+        """The id of a build, which was seen at `when`."""
+        self._connection.execute(
+            """INSERT INTO build (name, first_seen, last_seen) VALUES (?1, ?2, ?2) ON CONFLICT DO UPDATE
+            SET first_seen = min(first_seen, excluded.first_seen), last_seen = max(last_seen, excluded.last_seen)""",
+            (name, when),
+        )
+        found = self._find("build", name=name)
+        assert found is not None
+        return found
+
+    def source(self, source: Source, build: int | None = None, when: float = 0.0) -> int:
+        """The id of a source, which a process of `build` began to use at `when`."""
+        found = self._find("source", path=source.path, digest=source.digest)
+        if found is None:
+            found = self._insert("source", path=source.path, digest=source.digest, last_seen=when, numbits=b"")
+        if build is not None:
+            self._connection.execute("UPDATE source SET last_seen = max(last_seen, ?) WHERE id = ?", (when, found))
+            self._connection.execute("INSERT OR IGNORE INTO build_source VALUES (?, ?)", (build, found))
+        return found
+
+    def see(self, source: Source, mask: int) -> None:
+        """Some requests ran these lines of a source: bit n is line n."""
+        found = self.source(source)
+        (numbits,) = self._connection.execute("SELECT numbits FROM source WHERE id = ?", (found,)).fetchone()
+        mask |= int.from_bytes(numbits, "little")
+        numbits = mask.to_bytes((mask.bit_length() + 7) // 8, "little")
+        self._connection.execute("UPDATE source SET numbits = ? WHERE id = ?", (numbits, found))
+
+    def origin(self, home: str) -> int:
+        """The id of the origin of what is counted at `home`."""
+        return self._find("origin", home=home) or self._insert("origin", uuid=uuid.uuid4().hex, home=home)
+
+    def route(self, key: HitKey, endpoint: str) -> int:
+        """The id of a route, which `endpoint` serves."""
+        values = {"protocol": key.protocol, "method": key.method, "route": key.route}
+        found = self._find("route", **values)
+        if found is None and self._is_full("route", MAX_ROUTES):
+            endpoint, values["route"] = "", OTHER
+            found = self._find("route", **values)
+        if found is None:
+            return self._insert("route", **values, endpoint=endpoint)
+        if endpoint:
+            self._connection.execute("UPDATE route SET endpoint = ? WHERE id = ?", (endpoint, found))
+        return found
+
+    def labels(self, pairs: str) -> int:
+        """The id of a set of labels."""
+        found = self._find("labels", pairs=pairs)
+        if found is None and self._is_full("labels", MAX_LABELS):
+            pairs = pack_labels({OTHER: OTHER})
+            found = self._find("labels", pairs=pairs)
+        return found or self._insert("labels", pairs=pairs)
+
+    def footprint(self, address: str, behaviours: Mapping[str, Behaviour]) -> int:
+        """The id of a footprint; its lines are taken from `behaviours` where it is new."""
+        found = self._find("footprint", address=address)
+        if found is None and self._is_full("footprint", MAX_FOOTPRINTS):
+            address = OTHER
+            found = self._find("footprint", address=address)
+        if found is None:
+            found = self._insert("footprint", address=address)
+            if address in behaviours:
+                pieces = [(found, self.piece(piece)) for piece in behaviours[address].pieces]
+                self._connection.executemany("INSERT INTO footprint_lines VALUES (?, ?)", pieces)
+        return found
+
+    def piece(self, piece: Piece) -> int:
+        """The id of a set of lines of one source."""
+        address = hashlib.blake2b(repr(piece).encode(), digest_size=16).digest()
+        return self._find("lines", address=address) or self._insert(
+            "lines", address=address, source=self.source(piece.source), numbits=piece.numbits, arcs=piece.arcs
+        )
+
+    def hit(self, place: tuple[int, int, int, int, int, int, int], tally: Tally) -> None:
+        """Requests that were counted: origin, build, route, status, labels, footprint and day."""
+        self._connection.execute(
+            """INSERT INTO hits VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE
+            SET count = count + excluded.count, weight = weight + excluded.weight,
+                first_seen = min(first_seen, excluded.first_seen), last_seen = max(last_seen, excluded.last_seen)""",
+            (*place, tally.count, tally.weight, tally.first, tally.last),
+        )
+
+    def writer(self, values: Mapping[str, Any]) -> None:
+        """A process, as it is now."""
+        columns, places = ", ".join(values), ", ".join("?" * len(values))
+        self._connection.execute(f"INSERT OR REPLACE INTO writer ({columns}) VALUES ({places})", [*values.values()])
+        self._connection.execute(
+            "DELETE FROM writer WHERE id IN (SELECT id FROM writer ORDER BY last_write DESC LIMIT -1 OFFSET ?)",
+            (MAX_WRITERS,),
+        )
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection to write over; the file and its folder are made where there are none.
+
+    Raises StoreBusy and StoreError, also for what SQLite or the system raises in the block.
+    """
+    try:
+        if not path.parent.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            (path.parent / ".gitignore").write_text("*\n")
+        connection = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+            yield connection
+        finally:
+            connection.close()
+    except (sqlite3.Error, OSError) as error:
+        raise explained(path, error) from error
+
+
+@contextlib.contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """All of the block, or nothing of it; one at a time, over all processes."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        with contextlib.suppress(sqlite3.Error):  # SQLite may have done it
+            connection.execute("ROLLBACK")
+        raise
+
+
+def explained(path: Path, error: sqlite3.Error | OSError) -> StoreError:
+    """`error` in a sentence that says what to do."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return StoreBusy(
+            f"{path} is being written to by somebody else, for longer than {PATIENCE:g} seconds; try again."
+        )
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return StoreError(f"{path} is damaged, or no SQLite file; move it away.")
+    if code == sqlite3.SQLITE_FULL:
+        return StoreError(f"{path} can't be written: the disk is full; make room.")
+    return StoreError(f"{path} can't be opened or written: {error}; check the folder and its permissions.")

@@ -1,0 +1,262 @@
+"""Counts the requests of one process by what they ran, and writes that to a store now and then."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from coverage.numbits import nums_to_numbits
+
+from reqcov.errors import StoreBusy, StoreError
+from reqcov.record import RequestRecord, Sink, pack_arcs
+from reqcov.store.model import (
+    MAX_FOOTPRINTS,
+    MAX_PIECES,
+    MAX_WAITING,
+    METHODS,
+    OTHER,
+    UNREAD,
+    Batch,
+    Behaviour,
+    HitKey,
+    Piece,
+    Tally,
+    Writer,
+    pack_labels,
+)
+from reqcov.store.sqlite import SQLiteStore
+from reqcov.types import Source
+
+INTERVAL = 1.0
+"""Seconds between two batches, at most: what a process that is killed loses."""
+
+FORK_PATIENCE = 1.0
+"""Seconds that a fork waits for a batch that is being written."""
+
+DAY = 86_400
+
+
+class Measured(Protocol):
+    """The files that are measured in this process."""
+
+    @property
+    def sources(self) -> Mapping[str, Source]:
+        """By absolute file name, those that are known so far."""
+
+    def meet_imported(self) -> None:
+        """Take the modules into `sources` that were imported since."""
+
+
+class StoreSink(Sink):
+    """Counts requests by behaviour, and writes the counts to the store at `path`.
+
+    Once a behaviour is known, a request costs comparing the lines of each function with those that it ran before.
+    """
+
+    interval = INTERVAL
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        build: str,
+        sample: float,
+        core: str,
+        files: Measured,
+        stats: Callable[[], Mapping[str, Any]],
+    ) -> None:
+        self._path = path
+        self._build = build
+        self._sample = sample
+        self._core = core
+        self._files = files
+        self._stats = stats
+        self._last: dict[Any, tuple[frozenset[int], int]] = {}
+        self._pieces: dict[tuple[Any, frozenset[int]], int] = {}
+        self._known: dict[frozenset[int], str] = {}
+        self._behaviours: dict[str, Behaviour] = {}
+        self._seen: dict[Source, int] = {}
+        self._endpoints: dict[tuple[str, str, str], str] = {}
+        self._begin()
+
+    def _begin(self) -> None:
+        """Be a writer of which the store knows nothing."""
+        self._lock = threading.Lock()
+        self._forking = False
+        self._store = SQLiteStore(self._path)
+        self._id = uuid.uuid4().hex
+        self._started = time.time()
+        self._batch: Batch | None = None
+        self._hits: dict[HitKey, Tally] = {}
+        self._news = False
+        self._number = self._requests = self._peak = self._lost = 0
+
+    def before_fork(self) -> None:
+        """Write what waits, and hold still: a child must not begin in the middle of a batch."""
+        if not self._lock.acquire(timeout=FORK_PATIENCE):
+            raise StoreBusy(f"A process was forked while a batch was being written to {self._path}.")
+        self._forking = True
+        self._write()
+
+    def after_fork_in_parent(self) -> None:
+        """Go on."""
+        if self._forking:
+            self._forking = False
+            self._lock.release()
+
+    def after_fork(self) -> None:
+        """What waits is the parent's."""
+        self._begin()
+
+    def accept(self, record: RequestRecord) -> None:
+        """Count one request."""
+        with self._lock:
+            if record.complete:
+                self._count(record, self._footprint(record), 1 / self._sample)
+            else:
+                self._see(record)
+                if self._sample == 1:  # else those that were sampled stand for it
+                    self._count(record, UNREAD, 1)
+
+    def _count(self, record: RequestRecord, footprint: str, weight: float) -> None:
+        when = record.started_at.timestamp()
+        method = record.method or ""
+        if method and method not in METHODS:
+            method = OTHER
+        route = record.route or ""
+        if record.endpoint:
+            self._endpoints[record.protocol, method, route] = record.endpoint
+        status = (record.status or 0) // 100
+        labels = pack_labels(record.labels)
+        key = HitKey(record.protocol, method, route, status, labels, footprint, int(when // DAY))
+        tally = self._hits.get(key)
+        if tally is not None:
+            tally.add(weight, when)
+        elif len(self._hits) < MAX_WAITING:
+            self._hits[key] = Tally(1, weight, when, when)
+        else:
+            self._lost += 1
+
+    def _footprint(self, record: RequestRecord) -> str:
+        hits = record.executed.hits
+        if hits is None:  # another sink has read it
+            hits = record.lines if record.arcs is None else record.arcs
+        signature = frozenset([self._piece(where, some) for where, some in list(hits.items())])
+        found = self._known.get(signature)
+        if found is None:
+            self._see(record)
+            if len(self._behaviours) >= MAX_FOOTPRINTS or len(self._pieces) >= MAX_PIECES:
+                return OTHER
+            found = self._known[signature] = self._learn(record)
+        return found
+
+    def _piece(self, where: Any, some: set[int]) -> int:
+        """A number for what ran of one function or file."""
+        last = self._last.get(where)
+        if last is not None and last[0] == some:
+            return last[1]
+        numbers = frozenset(some)
+        piece = self._pieces.get((where, numbers))
+        if piece is None:
+            if len(self._pieces) >= MAX_PIECES:
+                return -1  # in no behaviour that is known
+            piece = self._pieces[where, numbers] = len(self._pieces)
+        self._last[where] = numbers, piece
+        return piece
+
+    def _learn(self, record: RequestRecord) -> str:
+        """Remember a behaviour; returns its address."""
+        address = record.footprint
+        if address not in self._behaviours:
+            arcs = record.arcs or {}
+            pieces = [
+                Piece(self._files.sources[name], nums_to_numbits(numbers), pack_arcs(arcs.get(name, ())))
+                for name, numbers in record.lines.items()
+                if numbers
+            ]
+            self._behaviours[address] = Behaviour(address, tuple(pieces))
+        return address
+
+    def _see(self, record: RequestRecord) -> None:
+        for name, numbers in record.lines.items():
+            source = self._files.sources[name]
+            before = self._seen.get(source, 0)
+            self._seen[source] = before | int.from_bytes(nums_to_numbits(numbers), "little")
+            self._news = self._news or self._seen[source] != before
+
+    def flush(self) -> None:
+        """Write what was counted. Raises StoreError where that fails; it is kept for the next time."""
+        with self._lock:
+            self._write()
+
+    def close(self) -> None:
+        """Tell the store that this process ends. Raises StoreError where it can't be told, or what waits is lost."""
+        with self._lock:
+            if not self._number and not self._hits:
+                return
+            self._news = True
+            try:
+                self._write(ended=time.time())
+            except StoreError as error:
+                waiting = [*self._hits.values(), *(self._batch.hits.values() if self._batch else ())]
+                raise StoreError(f"{sum(tally.count for tally in waiting)} requests are lost: {error}") from error
+
+    def _write(self, ended: float | None = None) -> None:
+        if self._batch is not None:
+            self._store.write(self._batch)  # the same again: perhaps it was written, and only the answer was lost
+            self._batch = None
+        if self._hits or self._news:
+            self._batch = self._next_batch(ended)
+            self._store.write(self._batch)
+            self._batch = None
+
+    def _next_batch(self, ended: float | None) -> Batch:
+        self._files.meet_imported()
+        hits, self._hits, self._news = self._hits, {}, False
+        requests = sum(tally.count for tally in hits.values())
+        self._number += 1
+        self._requests += requests
+        self._peak = max(self._peak, requests)
+        writer = Writer(
+            id=self._id,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            born=born(os.getpid()),
+            build=self._build,
+            core=self._core,
+            python=platform.python_version(),
+            interval=self.interval,
+            sample=self._sample,
+            started=self._started,
+            last_write=time.time(),
+            batch=self._number,
+            requests=self._requests,
+            peak=self._peak,
+            lost=self._lost + self._store.gone,
+            ended=ended,
+            stats=json.dumps(self._stats()),
+        )
+        return Batch(
+            writer=writer,
+            hits=hits,
+            behaviours=self._behaviours,
+            endpoints=self._endpoints,
+            sources={source: name for name, source in list(self._files.sources.items())},
+            seen=self._seen,
+        )
+
+
+def born(pid: int) -> str:
+    """When a process of this machine began, in the system's own count; empty where that can't be told."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return ""
