@@ -1,0 +1,1 @@
+"""From what a store holds to an answer: pure functions."""

@@ -1,0 +1,55 @@
+"""Sets of line numbers as integers: bit n is set where line n is in the set.
+
+Union, intersection and difference are `|`, `&` and `& ~`; how many lines there are is `mask.bit_count()`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import compress, groupby
+from typing import TypeAlias
+
+Mask: TypeAlias = int
+
+_FROM_DIGITS = bytes.maketrans(b"01", b"\0\1")
+
+
+def from_numbits(numbits: bytes) -> Mask:
+    """The lines that coverage.py packed into `numbits`."""
+    return int.from_bytes(numbits, "little")
+
+
+def to_numbits(mask: Mask) -> bytes:
+    """The same lines as coverage.py packs them."""
+    return mask.to_bytes((mask.bit_length() + 7) // 8, "little")
+
+
+def of(numbers: Iterable[int]) -> Mask:
+    """The mask of these line numbers, none of them negative, in any order and as often as they come."""
+    numbers = set(numbers)
+    digits = bytearray(b"0" * (max(numbers, default=0) + 1))
+    for number in numbers:
+        digits[~number] = ord("1")
+    return int(digits, 2)
+
+
+def span(first: int, last: int) -> Mask:
+    """The lines from `first` to `last`, both included; none where `last` comes before `first`."""
+    return (1 << last + 1) - (1 << first) if first <= last else 0
+
+
+def numbers(mask: Mask) -> list[int]:
+    """The line numbers in ascending order."""
+    digits = f"{mask:b}"[::-1].encode().translate(_FROM_DIGITS)
+    return list(compress(range(len(digits)), digits))
+
+
+def ranges(mask: Mask, statements: Mask | None = None) -> str:
+    """The lines for people to read: `1-3, 7`.
+
+    With `statements` a range goes on across lines that are not among them, as in `coverage report --show-missing`.
+    """
+    order = range(mask.bit_length()) if statements is None else numbers(mask | statements)
+    wanted = set(numbers(mask))
+    runs = [list(run) for inside, run in groupby(order, wanted.__contains__) if inside]
+    return ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs)
