@@ -42,17 +42,17 @@ $(VENV)/bin/pip:
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 
 $(VENV)/.demo-ready: $(VENV)/bin/pip pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable . --group demo
+	$(BIN)/python -m pip install --quiet --editable ".[cli]" --group demo
 	@touch $@
 
 $(VENV)/.test-ready: $(VENV)/bin/pip pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable . --group test
+	$(BIN)/python -m pip install --quiet --editable ".[cli]" --group test
 	@touch $@
 
 $(BOUNDS)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(BOUNDS)
 	$(BOUNDS)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(BOUNDS)/bin/python -m pip install --quiet --editable . --group test "coverage==7.6.0" "asgiref==3.6.0"
+	$(BOUNDS)/bin/python -m pip install --quiet --editable ".[cli]" --group test "coverage==7.6.0" "asgiref==3.6.0"
 	@touch $@
 
 clean:

@@ -74,6 +74,17 @@ def resolve(**arguments: Any) -> Config:
     return Config(**options, coverage_config=measured)
 
 
+def configured(name: str) -> Any:
+    """What `REQCOV_*` or `[tool.reqcov]` says of one option; None where neither does.
+
+    Raises ConfigError where that is unusable.
+    """
+    for layer in (_from_environment(os.environ), _from_pyproject(Path("pyproject.toml"))):
+        if layer.get(name) is not None:
+            return _PARSERS[name](name, layer[name])
+    return None
+
+
 def _known(where: str, options: Mapping[str, Any]) -> dict[str, Any]:
     for name in options:
         if name not in _PARSERS:

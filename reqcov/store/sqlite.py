@@ -275,7 +275,7 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-def explained(path: Path, error: sqlite3.Error | OSError) -> StoreError:
+def explained(path: Path, error: Exception) -> StoreError:
     """`error` in a sentence that says what to do."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):

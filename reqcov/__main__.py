@@ -1,0 +1,5 @@
+"""`python -m reqcov` is `reqcov`."""
+
+from reqcov.cli import main
+
+main()

@@ -1,0 +1,104 @@
+"""Which routes are asked for how often, and how much code each of them runs."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from reqcov.analysis.masks import Mask
+from reqcov.analysis.view import View
+from reqcov.store.reading import Hit
+
+
+@dataclass(frozen=True, kw_only=True)
+class RouteRow:
+    """One route, with at least one request."""
+
+    route: str
+    """With its method: `GET /orders/{id}`; a job's name."""
+    endpoint: str | None
+    requests: int
+    """An estimate where not every request is sampled."""
+    share: float
+    """Of the requests, 0 to 1."""
+    statuses: dict[str, int]
+    """Requests by class of status, `2xx`; `none` where there was no answer."""
+    lines: int
+    """Distinct function statements that its requests ran."""
+    reach: float
+    """These, as a share of all function statements, 0 to 1."""
+    only_here: int
+    """Of its lines, those that no other of the routes ran."""
+    behaviours: int
+    """Distinct footprints."""
+    first_seen: datetime
+    last_seen: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Routes:
+    """Every route, the most frequent one first."""
+
+    requests: int
+    reachable: int
+    """Function statements of all measured files that were imported."""
+    routes: list[RouteRow]
+
+
+def routes(view: View) -> Routes:
+    """The routes that were chosen."""
+    by_route: dict[int, list[Hit]] = defaultdict(list)
+    for hit in view.hits:
+        by_route[hit.route].append(hit)
+    ran = {key: view.ran({hit.footprint for hit in hits}) for key, hits in by_route.items()}
+    rows = []
+    for key, hits in by_route.items():
+        requests = sum(hit.requests for hit in hits)
+        lines = count(ran[key].values())
+        rows.append(
+            RouteRow(
+                route=view.routes[key].context,
+                endpoint=view.routes[key].endpoint or None,
+                requests=round(requests),
+                share=requests / view.requests,
+                statuses=statuses(hits),
+                lines=lines,
+                reach=lines / view.reachable if view.reachable else 0.0,
+                only_here=count(only_here(ran, key).values()),
+                behaviours=len({hit.footprint for hit in hits}),
+                first_seen=moment(min(hit.first_seen for hit in hits)),
+                last_seen=moment(max(hit.last_seen for hit in hits)),
+            )
+        )
+    rows.sort(key=lambda row: (-row.requests, row.route))
+    return Routes(requests=round(view.requests), reachable=view.reachable, routes=rows)
+
+
+def only_here(ran: dict[int, dict[str, Mask]], key: int) -> dict[str, Mask]:
+    """By path, what ran of one and of no other."""
+    mine = dict(ran[key])
+    for other, masks in ran.items():
+        if other != key:
+            for path in mine.keys() & masks.keys():
+                mine[path] &= ~masks[path]
+    return mine
+
+
+def count(masks: Iterable[Mask]) -> int:
+    """How many lines there are in all."""
+    return sum(mask.bit_count() for mask in masks)
+
+
+def statuses(hits: Iterable[Hit]) -> dict[str, int]:
+    """Requests by class of status."""
+    found: dict[str, float] = defaultdict(float)
+    for hit in hits:
+        found[f"{hit.status}xx" if hit.status else "none"] += hit.requests
+    return {name: round(requests) for name, requests in sorted(found.items())}
+
+
+def moment(seconds: float) -> datetime:
+    """In UTC."""
+    return datetime.fromtimestamp(seconds, UTC)

@@ -1,0 +1,15 @@
+"""The `reqcov` command."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+
+
+def main() -> None:
+    """Run the command with the arguments of the process."""
+    if any(importlib.util.find_spec(name) is None for name in ("click", "rich")):
+        sys.exit("The reqcov command needs a few more packages: pip install 'request-coverage[cli]'")
+    from reqcov.cli.commands import reqcov
+
+    reqcov()

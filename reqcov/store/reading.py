@@ -1,0 +1,207 @@
+"""Reads a store, while servers write to it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from reqcov.errors import StoreError
+from reqcov.record import UNMATCHED
+from reqcov.store import schema
+from reqcov.store.model import Writer
+from reqcov.store.sqlite import explained, opened, transaction
+from reqcov.types import Source
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What requests were for."""
+
+    protocol: str
+    method: str
+    """Empty for a job."""
+    template: str
+    """Empty where no route matched."""
+    endpoint: str
+
+    @property
+    def context(self) -> str:
+        """coverage.py's label for it: `GET /orders/{id}`."""
+        template = self.template or UNMATCHED
+        return f"{self.method} {template}" if self.method else template
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """Requests that were alike."""
+
+    build: str
+    route: int
+    status: int
+    """The hundreds; 0 where there was no answer."""
+    labels: str
+    """As `reqcov.store.model.unpack_labels` reads them."""
+    footprint: int
+    day: int
+    """Since 1970-01-01, in UTC."""
+    recorded: int
+    requests: float
+    """That the recorded ones stand for: more, where not every one is sampled."""
+    first_seen: float
+    last_seen: float
+    """Seconds since the epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Lines of one source that ran together."""
+
+    source: int
+    mask: int
+    """Bit n is line n."""
+    arcs: str
+    """As `reqcov.record.unpack_arcs` reads them; empty unless branches were measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSource:
+    """A version of a file."""
+
+    id: int
+    source: Source
+    last_seen: float
+    """When a process last began to use it."""
+    ran: int
+    """What ran of it in any request, sampled or not; bit n is line n."""
+    builds: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """Code that was running."""
+
+    name: str
+    first_seen: float
+    last_seen: float
+
+
+class StoreReader:
+    """One look at a store: everything that is read is of the same moment."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self.path = path
+        self._connection = connection
+
+    def routes(self) -> dict[int, Route]:
+        """Every route by its id."""
+        rows = self._connection.execute("SELECT id, protocol, method, route, endpoint FROM route")
+        return {key: Route(*values) for key, *values in rows}
+
+    def hits(self, since: int = 0) -> list[Hit]:
+        """All requests from the day `since` on, counted."""
+        rows = self._connection.execute(
+            """SELECT build.name, route, status, labels.pairs, footprint, day,
+                sum(count), sum(weight), min(hits.first_seen), max(hits.last_seen)
+            FROM hits JOIN build ON build.id = build JOIN labels ON labels.id = labels
+            WHERE day >= ? GROUP BY build, route, status, labels, footprint, day""",
+            (since,),
+        )
+        return [Hit(*row) for row in rows]
+
+    def footprints(self) -> dict[int, tuple[str, list[int]]]:
+        """Every footprint by its id: its address, and the ids of its lines."""
+        found: dict[int, tuple[str, list[int]]] = {
+            key: (address, []) for key, address in self._connection.execute("SELECT id, address FROM footprint")
+        }
+        for footprint, lines in self._connection.execute("SELECT footprint, lines FROM footprint_lines"):
+            found[footprint][1].append(lines)
+        return found
+
+    def lines(self) -> dict[int, Lines]:
+        """Every set of lines by its id."""
+        rows = self._connection.execute("SELECT id, source, numbits, arcs FROM lines")
+        return {key: Lines(source, int.from_bytes(numbits, "little"), arcs) for key, source, numbits, arcs in rows}
+
+    def sources(self) -> dict[int, StoredSource]:
+        """Every version of every measured file that was imported, by its id."""
+        builds: dict[int, set[str]] = {}
+        for source, build in self._connection.execute(
+            "SELECT source, name FROM build_source JOIN build ON build.id = build"
+        ):
+            builds.setdefault(source, set()).add(build)
+        rows = self._connection.execute("SELECT id, path, digest, last_seen, numbits FROM source")
+        return {
+            key: StoredSource(
+                key, Source(path, digest), seen, int.from_bytes(numbits, "little"), frozenset(builds.get(key, ()))
+            )
+            for key, path, digest, seen, numbits in rows
+        }
+
+    def content(self, digest: str) -> bytes | None:
+        """The file with this digest; None where it had changed before it could be read."""
+        row = self._connection.execute("SELECT content FROM text WHERE digest = ?", (digest,)).fetchone()
+        return zlib.decompress(row[0]) if row is not None else None
+
+    def builds(self) -> list[Build]:
+        """Every build, in the order in which they were first seen."""
+        return [
+            Build(*row) for row in self._connection.execute("SELECT name, first_seen, last_seen FROM build ORDER BY 2")
+        ]
+
+    def writers(self) -> list[Writer]:
+        """The processes that wrote, the latest first."""
+        cursor = self._connection.execute("SELECT * FROM writer ORDER BY last_write DESC")
+        names = [column[0] for column in cursor.description]
+        return [Writer(**dict(zip(names, row, strict=True))) for row in cursor]
+
+    def parsed(self, rules: str) -> dict[str, bytes]:
+        """By digest, what readers before worked out by the same rules."""
+        rows = self._connection.execute("SELECT digest, code FROM parsed WHERE rules = ?", (rules,))
+        return {digest: zlib.decompress(code) for digest, code in rows}
+
+    def remember_parsed(self, rules: str, codes: dict[str, bytes]) -> None:
+        """Spare later readers the work, where this one may write."""
+        rows = [(digest, rules, zlib.compress(code)) for digest, code in codes.items()]
+        with contextlib.suppress(StoreError), opened(self.path) as connection, transaction(connection):
+            connection.execute("DELETE FROM parsed WHERE digest NOT IN (SELECT digest FROM text)")
+            connection.executemany("INSERT OR REPLACE INTO parsed VALUES (?, ?, ?)", rows)
+
+    def size(self) -> int:
+        """Bytes on disk."""
+        files = (self.path.with_name(self.path.name + suffix) for suffix in ("", "-wal"))
+        return sum(file.stat().st_size for file in files if file.exists())
+
+
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[StoreReader]:
+    """Look at the store at `path`, as it is now; one of an earlier reqcov is brought up to date first.
+
+    Raises StoreError where there is none, or where it can't be read.
+    """
+    if not path.exists():
+        raise StoreError(
+            f"There is no store at {path}. Run your app with store={str(path)!r}, or name another one with --store."
+        )
+    try:
+        with contextlib.closing(_connected(path)) as connection:
+            version = schema.version_of(connection, str(path))
+        if version < schema.VERSION:
+            with opened(path) as connection, transaction(connection):
+                schema.prepare(connection, str(path))
+        with contextlib.closing(_connected(path)) as connection:
+            connection.execute("BEGIN")
+            yield StoreReader(path, connection)
+    except (sqlite3.Error, OSError, zlib.error) as error:
+        raise explained(path, error) from error
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    """A connection to read over; also where nothing may be written."""
+    alone = os.access(path.parent, os.W_OK) or path.with_name(path.name + "-wal").exists()
+    uri = f"{path.absolute().as_uri()}?mode={'ro' if alone else 'ro&immutable=1'}"
+    return sqlite3.connect(uri, uri=True, timeout=10, isolation_level=None)
