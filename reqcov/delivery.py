@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import _thread
+import contextlib
 import queue
 import threading
 import time
 from contextvars import Context
+from random import uniform
+from typing import TypeAlias
 
 from reqcov.errors import Faults
 from reqcov.record import RequestRecord, Sink
@@ -16,14 +20,32 @@ CAPACITY = 10_000
 LINGER = 0.05
 """Seconds to wait after the first of a batch: servers send the response meanwhile, and threads switch less often."""
 
+EARLIEST = 0.8
+"""A sink is flushed after a random part of its interval, at least this: processes shall not all do it at once."""
+
+_Item: TypeAlias = RequestRecord | threading.Event | None
+"""A record; or what tells somebody that everything before is flushed; or the end."""
+
 
 class _Line:
     """Where records wait for the one thread of a process that delivers them."""
 
     def __init__(self) -> None:
-        self.queue: queue.SimpleQueue[RequestRecord | threading.Event | None] = queue.SimpleQueue()
+        self.queue: queue.SimpleQueue[_Item] = queue.SimpleQueue()
         self.starting = threading.Lock()
-        self.hurry = threading.Event()
+        self.driving = threading.RLock()
+        """Whoever calls the sink holds it, and whoever forks."""
+        self._calm = threading.Lock()
+        self._calm.acquire()
+
+    def linger(self, seconds: float) -> None:
+        """Wait, unless somebody is in a hurry."""
+        self._calm.acquire(timeout=seconds)
+
+    def hurry(self) -> None:
+        """Wait no longer, or not the next time. A signal handler may call it, so it is no `Event`: that has a lock."""
+        with contextlib.suppress(RuntimeError):  # somebody was faster
+            self._calm.release()
 
 
 class Delivery:
@@ -38,6 +60,21 @@ class Delivery:
         self._faults = faults
         self._begin()
 
+    def before_fork(self, deadline: float) -> None:
+        """Let the sink prepare as soon as it is between two calls, and call it no more until the process has forked."""
+        if self._line.driving.acquire(timeout=max(0.0, deadline - time.monotonic())):
+            self._forking.add(threading.get_ident())
+            self._attempt("before_fork")
+        else:
+            self._faults.report(f"{self._name} was busy when the process forked")
+
+    def after_fork_in_parent(self) -> None:
+        """Go on, if `before_fork` came to anything."""
+        if threading.get_ident() in self._forking:
+            self._attempt("after_fork_in_parent")
+            self._forking.remove(threading.get_ident())
+            self._line.driving.release()
+
     def after_fork(self) -> None:
         """Begin afresh: threads do not survive a fork, and what was waiting is the parent's to deliver."""
         self._begin()
@@ -46,6 +83,9 @@ class Delivery:
     def _begin(self) -> None:
         self._lines: dict[None, _Line] = {}
         self._thread: threading.Thread | None = None
+        self._forking: set[int] = set()
+        self._patience = 0.0
+        """Seconds that requests may wait, all together, for their records to be flushed, once the process may end."""
 
     @property
     def _line(self) -> _Line:
@@ -53,7 +93,7 @@ class Delivery:
         return self._lines.get(None) or self._lines.setdefault(None, _Line())
 
     def put(self, record: RequestRecord) -> None:
-        """Hand over one record; returns at once unless the sink is immediate."""
+        """Hand over one record; returns at once unless the sink is immediate, or the process about to end."""
         if self.sink.immediate:
             self._attempt("accept", record)
         elif self._line.queue.qsize() >= CAPACITY:
@@ -63,13 +103,27 @@ class Delivery:
             self._line.queue.put(record)
             if self._thread is None:
                 self._start()
+        if self._patience:  # asked last: a signal that comes later finds the record in the queue
+            self._wait()
+
+    def _wait(self) -> None:
+        started = time.monotonic()
+        try:
+            if not self.flush(self._patience):
+                self._patience = max(0.0, self._patience - (time.monotonic() - started))
+        except AssertionError as error:  # gevent's hub can't wait
+            self._faults.report(f"{self._name} could not be waited for", error)
 
     @property
     def _name(self) -> str:
         return type(self.sink).__name__
 
-    def _start(self) -> None:
-        with self._line.starting:
+    def _start(self, patience: float = 0.0) -> None:
+        """Start the thread; where somebody is at that already, wait for him. It may be code that we interrupt."""
+        starting = self._line.starting
+        if not starting.acquire(timeout=patience):
+            return
+        try:
             if self._thread is None:
                 thread = threading.Thread(target=self._run, name=f"reqcov {self._name}", daemon=True)
                 try:
@@ -78,48 +132,95 @@ class Delivery:
                     self._faults.report(f"{self._name} got no thread; its records wait", error)
                 else:
                     self._thread = thread
+        finally:
+            starting.release()
 
     def _run(self) -> None:
         line = self._line
+        due: float | None = None
         while True:
-            batch = [line.queue.get()]
-            line.hurry.wait(LINGER)
-            while not line.queue.empty():
-                batch.append(line.queue.get())
-            done = [item for item in batch if isinstance(item, threading.Event)]
+            batch: list[_Item] = []
+            with contextlib.suppress(queue.Empty):
+                batch.append(line.queue.get(timeout=None if due is None else max(0.0, due - time.monotonic())))
+                due = due or self._next_due()
+                line.linger(min(LINGER, max(0.0, due - time.monotonic())))
+            due = self._deliver(line, batch, due)
+            if None in batch:
+                return
+
+    def _next_due(self) -> float:
+        return time.monotonic() + max(LINGER, uniform(EARLIEST, 1) * self._interval)
+
+    @property
+    def _interval(self) -> float:
+        return getattr(self.sink, "interval", 0.0)
+
+    def _deliver(self, line: _Line, batch: list[_Item], due: float | None) -> float | None:
+        """Have the sink accept `batch` and what waits behind it, and flush in time; returns when it is due again."""
+        with line.driving:
+            with contextlib.suppress(queue.Empty):
+                while True:
+                    batch.append(line.queue.get_nowait())
             for item in batch:
                 if isinstance(item, RequestRecord):
                     self._attempt("accept", item)
-            self._attempt("flush")
-            for event in done:
-                event.set()
+            waited_for = not all(isinstance(item, RequestRecord) for item in batch)
+            if waited_for or not self._interval or due is None or due <= time.monotonic():
+                flushed = self._attempt("flush")
+                due = None if flushed or not self._interval else self._next_due()
+            for item in batch:
+                if isinstance(item, threading.Event):
+                    item.set()
             if None in batch:
                 self._attempt("close")
-                return
+        return due
 
-    def _attempt(self, method: str, *arguments: RequestRecord) -> None:
+    def _attempt(self, method: str, *arguments: RequestRecord) -> bool:
         try:
-            getattr(self.sink, method)(*arguments)
+            getattr(self.sink, method, _nothing)(*arguments)
         except (Exception, SystemExit) as error:
             self.failed += 1
             self._faults.report(f"{self._name} failed to {method}: {type(error).__name__}", error)
+            return False
+        return True
 
     def flush(self, timeout: float) -> bool:
         """Wait until everything that was put is delivered and flushed; False after `timeout` seconds in vain."""
         line = self._line
         if self._thread is None and not line.queue.empty():
-            self._start()
+            self._start(timeout)
         if self._thread is None or not self._thread.is_alive():
-            self._attempt("flush")
+            if line.driving.acquire(timeout=timeout):
+                try:
+                    self._attempt("flush")
+                finally:
+                    line.driving.release()
             return line.queue.empty()
         if self._thread is threading.current_thread():
             return False
+        return self._ask(threading.Event()).wait(timeout)
+
+    def hasten(self, patience: float) -> threading.Event:
+        """From now on `put` waits until its record is flushed; the event tells that those before are.
+
+        All waiting together ends after `patience` seconds in vain.
+
+        A signal handler may call it, whatever code it interrupts: it takes no lock, not even the one of `Thread.start`.
+        """
+        self._patience = patience
         done = threading.Event()
-        line.hurry.set()
-        line.queue.put(done)
-        arrived = done.wait(timeout)
-        line.hurry.clear()
-        return arrived
+        if self._thread is None:
+            _thread.start_new_thread(lambda: self._deliver(self._line, [done], None), ())
+        elif self._thread.is_alive():
+            self._ask(done)
+        else:
+            done.set()
+        return done
+
+    def _ask(self, done: threading.Event) -> threading.Event:
+        self._line.queue.put(done)
+        self._line.hurry()
+        return done
 
     def close(self, timeout: float) -> None:
         """Deliver what waits, for at most `timeout` seconds, then close the sink."""
@@ -138,5 +239,9 @@ class Delivery:
         if self._thread is None:
             self._attempt("close")
         else:
-            self._line.hurry.set()
             self._line.queue.put(None)
+            self._line.hurry()
+
+
+def _nothing() -> None:
+    """What a sink does that has no such method."""

@@ -172,23 +172,39 @@ OnRequest: TypeAlias = Callable[[RequestRecord], object]
 class Sink(Protocol):
     """Whatever accepts records; inherit from it for the methods that have nothing to do.
 
-    A sink is driven by one thread of its own, unless it is `immediate`: then `accept` is called where the
-    request ends, and must neither block nor be slow.
+    A sink is called by one thread at a time, most of the time by one of its own, unless it is `immediate`: then
+    `accept` is called where the request ends, and must neither block nor be slow.
     """
 
+    # Each `return` tells type checkers that the method has a body: without one, it would have to be written.
+
     immediate: bool = False
+
+    interval: float = 0.0
+    """Seconds between two flushes, at most; 0: whenever no further record waits."""
 
     def accept(self, record: RequestRecord) -> None:
         """Take one record. What it raises is counted as a failure of this sink, and goes no further."""
 
     def flush(self) -> None:
-        """Write what was accepted; called whenever no further record waits."""
+        """Write what was accepted. Where it raises, and there is an `interval`, it is called again after that."""
+        return
 
     def close(self) -> None:
         """Let go of everything; called once, after the last `flush`."""
+        return
+
+    def before_fork(self) -> None:
+        """On the thread that is about to fork: leave nothing half done, within a second."""
+        return
+
+    def after_fork_in_parent(self) -> None:
+        """On the same thread, if `before_fork` was called: go on. Nothing else is called in between."""
+        return
 
     def after_fork(self) -> None:
         """In a forked child: forget what was accepted and not flushed, for the parent still has it."""
+        return
 
 
 def qualified_name(thing: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 import time
 import weakref
 from collections import deque
@@ -354,6 +355,20 @@ class Recorder:
     def __exit__(self, *exc_info: object) -> None:
         self.close()
 
+    def hasten(self, patience: float) -> list[threading.Event]:
+        """The process may end at any moment from now on: deliver what finished before all else."""
+        return [delivery.hasten(patience) for delivery in self._deliveries]
+
+    def before_fork(self, deadline: float) -> None:
+        """Let the sinks prepare."""
+        for delivery in self._deliveries:
+            delivery.before_fork(deadline)
+
+    def after_fork_in_parent(self) -> None:
+        """Let the sinks go on."""
+        for delivery in self._deliveries:
+            delivery.after_fork_in_parent()
+
     def after_fork(self) -> None:
         """In a forked child: what is open and what waits is the parent's."""
         for recording in self._open:
@@ -376,3 +391,4 @@ def _let_go(core: Core, deliveries: list[Delivery]) -> None:
     core.close()
     for delivery in deliveries:
         delivery.end()
+    lifetime.step_back()

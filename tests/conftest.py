@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -25,6 +26,7 @@ def installed() -> dict[str, Any]:
     """Everything of the interpreter that reqcov may have its hands on."""
     tools = [sys.monitoring.get_tool(tool) for tool in range(6)] if HAS_MONITORING else []
     greenlet = sys.modules.get("greenlet")
+    lifetime.step_back()  # where the last recorder was dropped on another thread, it could not
     return {
         "trace function": sys.gettrace(),
         "trace function of new threads": threading.gettrace(),
@@ -34,6 +36,7 @@ def installed() -> dict[str, Any]:
         "ThreadPoolExecutor.submit": ThreadPoolExecutor.submit,
         "recording": base.current.get(),
         "open recorders": set(lifetime.open_now),
+        "answer to SIGTERM": signal.getsignal(signal.SIGTERM),
     }
 
 

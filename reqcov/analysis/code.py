@@ -9,6 +9,7 @@ import threading
 import tokenize
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -23,7 +24,7 @@ from reqcov.analysis.masks import Mask, of, span
 DEFAULT_EXCLUDE = join_regex(DEFAULT_EXCLUDE_LIST)
 """What coverage.py excludes where nothing is configured: `# pragma: no cover`, and more since 7.10."""
 
-_quiet = threading.Lock()  # the filters of warnings are the whole process's
+_quiet = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +135,13 @@ def lines(text: str) -> list[str]:
     return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
+@contextmanager
+def without_warnings() -> Iterator[None]:
+    """What the parser thinks of somebody's code is not for whoever reads a report."""
+    with _quiet, warnings.catch_warnings(action="ignore"):  # the filters are the whole process's: one thread at a time
+        yield
+
+
 def parse(text: str, exclude: str = DEFAULT_EXCLUDE) -> Code:
     """What `text` consists of; `exclude` is the one regular expression that coverage.py joins those configured into.
 
@@ -144,7 +152,7 @@ def parse(text: str, exclude: str = DEFAULT_EXCLUDE) -> Code:
     text = "\n".join(lines(text))
     parser = PythonParser(text=text, filename="<source>", exclude=exclude)
     try:
-        with _quiet, warnings.catch_warnings(action="ignore"):
+        with without_warnings():
             parser.parse_source()
     except (NotPython, ValueError, RecursionError, MemoryError) as error:
         return Code(problem=_problem(error.__cause__ or error))

@@ -1,0 +1,136 @@
+"""Lines carried over from one version of a source file to another."""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass
+
+from reqcov.analysis.code import Code, Function, lines, parse, without_warnings
+from reqcov.analysis.masks import Mask, span
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """Where the lines of an old text are in a new one."""
+
+    moves: tuple[tuple[Mask, int], ...]
+    """Lines of the old text, and how far down they are now; no line comes twice, on either side."""
+
+    def lines(self, mask: Mask) -> Mask:
+        """What became of lines of the old text, be they lines that ran or statements."""
+        carried = 0
+        for old, by in self.moves:
+            carried |= _shifted(mask & old, by)
+        return carried
+
+    def dropped(self, mask: Mask) -> Mask:
+        """The lines of the old text that could not be carried."""
+        for old, _ in self.moves:
+            mask &= ~old
+        return mask
+
+
+EVERYTHING = Carried(((~0, 0),))
+
+
+def carry(old: str, new: str, read: Callable[[str], Code] = parse) -> Carried:
+    """The lines of `old` whose innermost function is in `new` too, unchanged.
+
+    A function is unchanged where its text is the same from the first decorator to the last line, with all that is in
+    it, however far it is indented as a whole. It is looked for under its qualified name (of several that are equal the
+    first becomes the first), then under any name, if the text is left over only once on either side. Only the lines of
+    bodies are carried: decorators and `def` lines run in what is around them. Nothing outside of functions is carried,
+    unless the whole text is the same; nothing at all from or to a text that can't be parsed.
+
+    `read` is `parse`, or the same with a memory.
+    """
+    if lines(old) == lines(new):
+        return EVERYTHING
+    pairs = _Pairs(_written(old, read), _written(new, read))
+    pairs.find(lambda one: (one.function.name, one.text))
+    pairs.find(lambda one: one.text, only_one=True)
+    return Carried(tuple(pairs.moves))
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """A function as it is written."""
+
+    function: Function
+    indent: str
+    raw: str
+    text: str
+    """`raw` less `indent`."""
+
+    def means(self, other: _Written) -> bool:
+        """Whether the same text means the same too: strings over several lines have no indentation, but contents."""
+        if self.raw == other.raw:
+            return True
+        tree = self._tree()
+        return tree is not None and tree == other._tree()
+
+    def _tree(self) -> str | None:
+        try:
+            with without_warnings():
+                tree = ast.parse(f"if _:\n{self.raw}" if self.indent else self.raw)
+            return ast.dump(ast.Module(tree.body[0].body if self.indent else tree.body))  # type: ignore[attr-defined]
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return None
+
+
+def _written(text: str, read: Callable[[str], Code]) -> list[_Written]:
+    """The functions of a text, the longest first: so none comes before one that it is in."""
+    source = lines(text)
+    found = []
+    for function in read(text).functions:
+        own = source[function.first - 1 : function.last]
+        indent = own[0][: -len(own[0].lstrip(" \t\f"))]
+        dedented = "\n".join(line.removeprefix(indent) for line in own)
+        found.append(_Written(function, indent, "\n".join(own), dedented))
+    return sorted(found, key=lambda each: -len(each.text))
+
+
+class _Pairs:
+    """Unchanged functions of two texts."""
+
+    def __init__(self, ours: list[_Written], theirs: list[_Written]) -> None:
+        self.moves: list[tuple[Mask, int]] = []
+        self._ours = ours
+        self._theirs = theirs
+        self._left = 0
+        self._filled = 0
+
+    def find(self, key: Callable[[_Written], Hashable], *, only_one: bool = False) -> None:
+        """Pair what is free and has the same key."""
+        theirs = _by(key, self._theirs)
+        for same, ours in _by(key, self._ours).items():
+            these = [each for each in ours if not self._left >> each.function.body & 1]
+            those = [each for each in theirs.get(same, ()) if not self._filled >> each.function.body & 1]
+            if only_one and not len(these) == len(those) == 1:
+                continue
+            for one in these:
+                other = next((each for each in those if one.means(each)), None)
+                if other is not None:
+                    those.remove(other)
+                    self._pair(one.function, other.function)
+
+    def _pair(self, one: Function, other: Function) -> None:
+        by = other.body - one.body
+        # What is in them may have been paired before, by its name.
+        moved = span(one.body, one.last) & ~self._left & ~_shifted(self._filled, -by)
+        self.moves.append((moved, by))
+        self._left |= moved
+        self._filled |= _shifted(moved, by)
+
+
+def _by(key: Callable[[_Written], Hashable], written: Iterable[_Written]) -> dict[Hashable, list[_Written]]:
+    groups = defaultdict(list)
+    for each in written:
+        groups[key(each)].append(each)
+    return groups
+
+
+def _shifted(mask: Mask, by: int) -> Mask:
+    return mask << by if by > 0 else mask >> -by
