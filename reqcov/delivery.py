@@ -11,7 +11,7 @@ from contextvars import Context
 from random import uniform
 from typing import TypeAlias
 
-from reqcov.errors import Faults
+from reqcov.errors import Faults, StoreBusy
 from reqcov.record import RequestRecord, Sink
 
 CAPACITY = 10_000
@@ -178,6 +178,8 @@ class Delivery:
     def _attempt(self, method: str, *arguments: RequestRecord) -> bool:
         try:
             getattr(self.sink, method, _nothing)(*arguments)
+        except StoreBusy:  # no fault: the next time will do
+            return False
         except (Exception, SystemExit) as error:
             self.failed += 1
             self._faults.report(f"{self._name} failed to {method}: {type(error).__name__}", error)

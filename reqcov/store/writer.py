@@ -6,7 +6,6 @@ import json
 import os
 import platform
 import socket
-import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -15,7 +14,7 @@ from typing import Any, Protocol
 
 from coverage.numbits import nums_to_numbits
 
-from reqcov.errors import StoreBusy, StoreError
+from reqcov.errors import StoreError
 from reqcov.record import RequestRecord, Sink, pack_arcs
 from reqcov.store.model import (
     MAX_FOOTPRINTS,
@@ -37,9 +36,6 @@ from reqcov.types import Source
 
 INTERVAL = 1.0
 """Seconds between two batches, at most: what a process that is killed loses."""
-
-FORK_PATIENCE = 1.0
-"""Seconds that a fork waits for a batch that is being written."""
 
 DAY = 86_400
 
@@ -89,8 +85,6 @@ class StoreSink(Sink):
 
     def _begin(self) -> None:
         """Be a writer of which the store knows nothing."""
-        self._lock = threading.Lock()
-        self._forking = False
         self._store = SQLiteStore(self._path)
         self._id = uuid.uuid4().hex
         self._started = time.time()
@@ -100,17 +94,9 @@ class StoreSink(Sink):
         self._number = self._requests = self._peak = self._lost = 0
 
     def before_fork(self) -> None:
-        """Write what waits, and hold still: a child must not begin in the middle of a batch."""
-        if not self._lock.acquire(timeout=FORK_PATIENCE):
-            raise StoreBusy(f"A process was forked while a batch was being written to {self._path}.")
-        self._forking = True
-        self._write()
-
-    def after_fork_in_parent(self) -> None:
-        """Go on."""
-        if self._forking:
-            self._forking = False
-            self._lock.release()
+        """Write what waits."""
+        if self._batch or self._hits:
+            self._write()
 
     def after_fork(self) -> None:
         """What waits is the parent's."""
@@ -118,13 +104,12 @@ class StoreSink(Sink):
 
     def accept(self, record: RequestRecord) -> None:
         """Count one request."""
-        with self._lock:
-            if record.complete:
-                self._count(record, self._footprint(record), 1 / self._sample)
-            else:
-                self._see(record)
-                if self._sample == 1:  # else those that were sampled stand for it
-                    self._count(record, UNREAD, 1)
+        if record.complete:
+            self._count(record, self._footprint(record), 1 / self._sample)
+        else:
+            self._see(record)
+            if self._sample == 1:  # else those that were sampled stand for it
+                self._count(record, UNREAD, 1)
 
     def _count(self, record: RequestRecord, footprint: str, weight: float) -> None:
         when = record.started_at.timestamp()
@@ -194,20 +179,18 @@ class StoreSink(Sink):
 
     def flush(self) -> None:
         """Write what was counted. Raises StoreError where that fails; it is kept for the next time."""
-        with self._lock:
-            self._write()
+        self._write()
 
     def close(self) -> None:
         """Tell the store that this process ends. Raises StoreError where it can't be told, or what waits is lost."""
-        with self._lock:
-            if not self._number and not self._hits:
-                return
-            self._news = True
-            try:
-                self._write(ended=time.time())
-            except StoreError as error:
-                waiting = [*self._hits.values(), *(self._batch.hits.values() if self._batch else ())]
-                raise StoreError(f"{sum(tally.count for tally in waiting)} requests are lost: {error}") from error
+        if not self._number and not self._hits:
+            return
+        self._news = True
+        try:
+            self._write(ended=time.time())
+        except StoreError as error:
+            waiting = [*self._hits.values(), *(self._batch.hits.values() if self._batch else ())]
+            raise StoreError(f"{sum(tally.count for tally in waiting)} requests are lost: {error}") from error
 
     def _write(self, ended: float | None = None) -> None:
         if self._batch is not None:
