@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import tempfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from reqcov.errors import StoreError
+from reqcov.errors import StoreBusy, StoreError
 from reqcov.record import UNMATCHED
 from reqcov.store import schema
 from reqcov.store.model import Writer
@@ -113,6 +114,21 @@ class StoreReader:
         )
         return [Hit(*row) for row in rows]
 
+    def counts(self) -> list[tuple[str, Hit]]:
+        """All requests, counted for each origin; with its uuid."""
+        rows = self._connection.execute(
+            """SELECT origin.uuid, build.name, route, status, labels.pairs, footprint, day,
+                count, weight, hits.first_seen, hits.last_seen
+            FROM hits JOIN origin ON origin.id = origin JOIN build ON build.id = build
+                JOIN labels ON labels.id = labels"""
+        )
+        return [(origin, Hit(*row)) for origin, *row in rows]
+
+    def requests(self) -> float:
+        """How many there are, those included that the recorded ones stand for."""
+        (requests,) = self._connection.execute("SELECT total(weight) FROM hits").fetchone()
+        return float(requests)
+
     def footprints(self) -> dict[int, tuple[str, list[int]]]:
         """Every footprint by its id: its address, and the ids of its lines."""
         found: dict[int, tuple[str, list[int]]] = {
@@ -147,6 +163,10 @@ class StoreReader:
         row = self._connection.execute("SELECT content FROM text WHERE digest = ?", (digest,)).fetchone()
         return zlib.decompress(row[0]) if row is not None else None
 
+    def texts(self) -> dict[str, bytes]:
+        """Every file that was kept by its digest, compressed by zlib."""
+        return dict(self._connection.execute("SELECT digest, content FROM text"))
+
     def builds(self) -> list[Build]:
         """Every build, in the order in which they were first seen."""
         return [
@@ -179,8 +199,9 @@ class StoreReader:
 
 @contextlib.contextmanager
 def reading(path: Path) -> Iterator[StoreReader]:
-    """Look at the store at `path`, as it is now; one of an earlier reqcov is brought up to date first.
+    """Look at the store at `path`, as it is now.
 
+    One of an earlier reqcov is brought up to date first, or a copy of it where it can't be written.
     Raises StoreError where there is none, or where it can't be read.
     """
     if not path.exists():
@@ -190,14 +211,47 @@ def reading(path: Path) -> Iterator[StoreReader]:
     try:
         with contextlib.closing(_connected(path)) as connection:
             version = schema.version_of(connection, str(path))
-        if version < schema.VERSION:
-            with opened(path) as connection, transaction(connection):
-                schema.prepare(connection, str(path))
-        with contextlib.closing(_connected(path)) as connection:
+        with contextlib.ExitStack() as stack:
+            file = path if version == schema.VERSION else stack.enter_context(_up_to_date(path))
+            connection = stack.enter_context(contextlib.closing(_connected(file)))
             connection.execute("BEGIN")
             yield StoreReader(path, connection)
     except (sqlite3.Error, OSError, zlib.error) as error:
         raise explained(path, error) from error
+
+
+def copy(path: Path, target: Path) -> None:
+    """Write the store at `path` to a new file, as it is now and while servers write to it, and bring that up to date.
+
+    Raises StoreError where that can't be done.
+    """
+    try:
+        with contextlib.closing(_connected(path)) as connection:
+            schema.version_of(connection, str(path))
+            with contextlib.closing(sqlite3.connect(target)) as copied:
+                connection.backup(copied)
+    except sqlite3.Error as error:
+        raise explained(path, error) from error
+    with opened(target) as connection, transaction(connection):
+        schema.prepare(connection, str(target))
+
+
+@contextlib.contextmanager
+def _up_to_date(path: Path) -> Iterator[Path]:
+    try:
+        with opened(path) as connection, transaction(connection):
+            schema.prepare(connection, str(path))
+        folder = None
+    except StoreBusy:
+        raise
+    except StoreError:
+        folder = tempfile.TemporaryDirectory(prefix="reqcov-")
+    if folder is None:
+        yield path
+        return
+    with folder as name:
+        copy(path, Path(name) / path.name)
+        yield Path(name) / path.name
 
 
 def _connected(path: Path) -> sqlite3.Connection:
