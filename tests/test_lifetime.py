@@ -21,6 +21,7 @@ from reqcov import delivery as delivery_module
 from reqcov import lifetime
 from reqcov.delivery import Delivery, Latch
 from reqcov.errors import Faults
+from tests.servers import wait_for
 from tests.test_delivery import PATIENCE, put
 from tests.test_processes import Make, in_child, lines_of
 
@@ -392,6 +393,49 @@ def test_at_any_line(call: str, before: int, server: Server, ledger: Ledger, mon
             return
         ledger.written.clear()
         server.told.clear()
+
+
+def test_in_the_middle_of_a_fork(tmp_path: Path) -> None:
+    """Where no sink can be called, the process forks first, and dies then; the child was not meant."""
+    file = tmp_path / "records"
+
+    class Terminated(reqcov.JsonLinesSink):
+        def before_fork(self) -> None:
+            terminate()
+
+    def work() -> None:
+        recorder = reqcov.Recorder(sinks=[Terminated(file)])
+        run_jobs(recorder, "parent")
+        pid = os.fork()
+        if pid == 0:
+            time.sleep(0)  # a signal that was waiting would come here
+            (tmp_path / "child").touch()
+            os._exit(0)
+
+    assert in_child(work) == -signal.SIGTERM
+    assert [record["context"] for record in lines_of(file)] == ["parent"]
+    wait_for((tmp_path / "child").exists)
+
+
+def test_a_server_is_told_in_the_middle_of_a_fork(make_recorder: Make, server: Server, ledger: Ledger) -> None:
+    """At once: it will go on, and the records are delivered when the fork is over."""
+    told: list[int] = []
+
+    def before_fork() -> None:
+        started = time.monotonic()
+        terminate()
+        told.append(len(server.told))
+        assert time.monotonic() - started < lifetime.ENDING_TIME
+
+    ledger.before_fork = before_fork  # type: ignore[method-assign]
+    recorder = make_recorder(sinks=[ledger])
+    run_jobs(recorder, "a")
+    assert in_child(lambda: None) == 0
+    assert told == [1]
+    assert server.told == [(signal.SIGTERM, [])]
+    run_jobs(recorder, "b")
+    assert ledger.written == ["a", "b"]
+    assert recorder.stats().faults == {}
 
 
 def test_while_the_core_is_locked(core: str, make_recorder: Make, tmp_path: Path, server: Server) -> None:
