@@ -223,17 +223,12 @@ def reading(path: Path) -> Iterator[StoreReader]:
 def copy(path: Path, target: Path) -> None:
     """Write the store at `path` to a new file, as it is now and while servers write to it, and bring that up to date.
 
-    Raises StoreError where that can't be done.
+    Raises StoreError where that can't be written.
     """
-    try:
-        with contextlib.closing(_connected(path)) as connection:
-            schema.version_of(connection, str(path))
-            with contextlib.closing(sqlite3.connect(target)) as copied:
-                connection.backup(copied)
-    except sqlite3.Error as error:
-        raise explained(path, error) from error
-    with opened(target) as connection, transaction(connection):
-        schema.prepare(connection, str(target))
+    with contextlib.closing(_connected(path)) as connection, opened(target) as copied:
+        connection.backup(copied)
+    with opened(target) as copied, transaction(copied):
+        schema.prepare(copied, str(target))
 
 
 @contextlib.contextmanager

@@ -159,9 +159,9 @@ class Rows:
     def build(self, name: str, when: float) -> int:
         """The id of a build, which was seen at `when`."""
         self._connection.execute(
-            """INSERT INTO build (name, first_seen, last_seen) VALUES (?1, ?2, ?2) ON CONFLICT (name) DO UPDATE
+            """INSERT INTO build (name, first_seen, last_seen) VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE
             SET first_seen = min(first_seen, excluded.first_seen), last_seen = max(last_seen, excluded.last_seen)""",
-            (name, when),
+            (name, when, when),
         )
         found = self._find("build", name=name)
         assert found is not None
