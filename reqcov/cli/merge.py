@@ -3,27 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.progress import track
 
-from reqcov.cli.options import store_path_type
-from reqcov.reports.text import say
+from reqcov.reports.text import plural, say
+from reqcov.store.locate import store_path
 from reqcov.store.merge import T, merge
 from reqcov.store.reading import reading
 
 MANY = 20_000
-"""Rows that take long enough to show progress."""
+"""Rows that take so long that progress is shown."""
 
 
 @click.command("merge")
 @click.argument("stores", nargs=-1, required=True)
-@click.option("-o", "--output", required=True, metavar="STORE", help="Where to; with one of the stores, it is added to.")
+@click.option("-o", "--output", required=True, metavar="STORE", help="Where to; one of STORES is added to.")
 def command(stores: tuple[str, ...], output: str) -> None:
     """Put several stores together in one.
 
-    STORES are paths or URLs; they are only read. Requests that two of them hold because one is a copy of the other count
-    once, so merging again what was merged before adds only what is new.
+    STORES are paths or URLs; they are only read, except for the one that is named as output, too. Servers may write to
+    all of them meanwhile. What two of them hold because one is a copy of the other counts once, so merging again adds
+    only what is new.
     """
+    out = store_path(output)
+    merge([store_path(store) for store in stores], out, _tracked)
+    with reading(out) as reader:
+        say(f"{out} holds {plural(round(reader.requests()), 'request')}.")
+
+
+def _tracked(items: Collection[T], what: str) -> Iterable[T]:
+    if len(items) < MANY:
+        return items
+    from rich.console import Console
+    from rich.progress import track
+
+    return track(items, what, console=Console(stderr=True), transient=True)

@@ -47,3 +47,18 @@ def percent(share: float) -> str:
 def when(moment: datetime) -> str:
     """To the minute, in UTC."""
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M}"
+
+
+def size(count: int) -> str:
+    """Bytes: `3.8 MB`."""
+    amount = float(count)
+    for unit in ("bytes", "kB", "MB"):
+        if round(amount) < 1000:
+            return f"{amount:.3g} {unit}"
+        amount /= 1000
+    return f"{amount:.1f} GB"
+
+
+def plural(count: int, one: str, many: str | None = None) -> str:
+    """`1 line`, `1,234 lines`."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"

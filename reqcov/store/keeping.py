@@ -52,8 +52,8 @@ class Snapshot:
 
     name: str
     path: Path
-    taken: float
-    """Seconds since the epoch."""
+    last_seen: float | None
+    """When the last of its requests came, in seconds since the epoch; None where there is none."""
     size: int
     """Bytes."""
     requests: float
@@ -117,15 +117,13 @@ def snapshot(path: Path, name: str, *, replace: bool = False) -> Path:
 
 
 def snapshots(path: Path) -> list[Snapshot]:
-    """The copies that `snapshot` has made of the store, in the order of their age. Raises StoreError for a bad one."""
+    """The copies that `snapshot` has made of the store, the oldest first. Raises StoreError for one that is damaged."""
     found = []
-    for file in _snapshots(path).glob("*.sqlite3"):
+    for file in sorted(_snapshots(path).glob("*.sqlite3")):
         with reading(file) as reader:
-            taken = file.stat().st_mtime
-            found.append(
-                Snapshot(name=file.stem, path=file, taken=taken, size=reader.size(), requests=reader.requests())
-            )
-    return sorted(found, key=lambda each: each.taken)
+            last, size = reader.last_seen(), reader.size()
+            found.append(Snapshot(name=file.stem, path=file, last_seen=last, size=size, requests=reader.requests()))
+    return sorted(found, key=lambda each: each.last_seen or 0.0)
 
 
 def _snapshots(path: Path) -> Path:

@@ -129,6 +129,11 @@ class StoreReader:
         (requests,) = self._connection.execute("SELECT total(weight) FROM hits").fetchone()
         return float(requests)
 
+    def last_seen(self) -> float | None:
+        """When the last of them came; None where there is none."""
+        (last,) = self._connection.execute("SELECT max(last_seen) FROM hits").fetchone()
+        return float(last) if last is not None else None
+
     def footprints(self) -> dict[int, tuple[str, list[int]]]:
         """Every footprint by its id: its address, and the ids of its lines."""
         found: dict[int, tuple[str, list[int]]] = {
@@ -251,6 +256,10 @@ def _up_to_date(path: Path) -> Iterator[Path]:
 
 def _connected(path: Path) -> sqlite3.Connection:
     """A connection to read over; also where nothing may be written."""
-    alone = os.access(path.parent, os.W_OK) or path.with_name(path.name + "-wal").exists()
-    uri = f"{path.absolute().as_uri()}?mode={'ro' if alone else 'ro&immutable=1'}"
-    return sqlite3.connect(uri, uri=True, timeout=10, isolation_level=None)
+    shared = path.with_name(path.name + "-wal").exists()
+    folder = os.access(path.parent, os.W_OK)
+    # Who may write opens the file for that, though he won't: SQLite leaves -wal and -shm behind otherwise.
+    mode = "rw" if folder and os.access(path, os.W_OK) else "ro" if folder or shared else "ro&immutable=1"
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=10, isolation_level=None)
+    connection.execute("PRAGMA query_only = 1")
+    return connection
