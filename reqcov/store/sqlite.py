@@ -198,7 +198,7 @@ class Rows:
         """The id of a route, given by protocol, method and template, which `endpoint` serves."""
         values = dict(zip(("protocol", "method", "route"), place, strict=True))
         found = self._find("route", **values)
-        if found is None and self._is_full("route", MAX_ROUTES):
+        if found is None and values["route"] and self._is_full("route", MAX_ROUTES):  # requests without are few kinds
             endpoint, values["route"] = "", OTHER
             found = self._find("route", **values)
         if found is None:
