@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 
-from reqcov.analysis.code import Function
-from reqcov.analysis.masks import Mask, numbers, of, ranges
+from reqcov.analysis.masks import Mask, numbers, of, ranges, span
 from reqcov.analysis.routes import count, moment, statuses
 from reqcov.analysis.view import File, View
 from reqcov.store.model import OTHER, UNREAD
@@ -164,40 +163,39 @@ def _files(view: View, ran: dict[str, Mask]) -> list[FileShown]:
     ]
 
 
-def _functions(file: File, ran: Mask, by_line: dict[int, float], pieces: list[tuple[Mask, float]]) -> list[FunctionRow]:
+def _functions(
+    file: File, ran: Mask, by_line: dict[int, float], pieces: list[tuple[Mask, float]]
+) -> list[FunctionRow]:
     rows = []
     for function in file.code.functions:
         own = ran & function.statements
         if own:
-            requests = sum(each for mask, each in pieces if mask & own)
+            around = file.code.statements & span(function.first, function.last)
             missing = function.statements & ~own
+            requests = round(sum(each for mask, each in pieces if mask & own))
             rows.append(
                 FunctionRow(
                     name=function.name,
                     first=function.first,
                     last=function.last,
-                    requests=round(requests),
+                    requests=requests,
                     lines=numbers(own),
-                    ranges=ranges(own, file.code.statements),
-                    partly=_partly(
-                        function, own, {line: round(by_line[line]) for line in numbers(own)}, round(requests)
-                    ),
+                    ranges=ranges(own, around),
+                    partly=_partly(around, {line: round(by_line[line]) for line in numbers(own)}, requests),
                     missing=numbers(missing),
-                    missing_ranges=ranges(missing, file.code.statements),
+                    missing_ranges=ranges(missing, around),
                 )
             )
     return rows
 
 
-def _partly(function: Function, own: Mask, by_line: dict[int, int], requests: int) -> list[PartlyRun]:
+def _partly(around: Mask, by_line: dict[int, int], requests: int) -> list[PartlyRun]:
     """Neighbours with the same count together."""
     rows = []
-    for (some, did), run in groupby(
-        numbers(function.statements), lambda line: (by_line.get(line, 0), bool(own >> line & 1))
-    ):
-        lines = list(run)
-        if did and some < requests:
-            rows.append(PartlyRun(lines=lines, ranges=ranges(of(lines), function.statements), requests=some))
+    for some, run in groupby(numbers(around), by_line.get):
+        if some is not None and some < requests:
+            lines = list(run)
+            rows.append(PartlyRun(lines=lines, ranges=ranges(of(lines), around), requests=some))
     return rows
 
 

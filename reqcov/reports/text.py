@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from math import floor
 from typing import TYPE_CHECKING
+from unicodedata import combining, east_asian_width
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 WIDE = 10_000
-"""Columns in a pipe: nothing is wrapped or cut there."""
+"""Columns: more than any terminal has."""
 
 DROPPED = (
     "dropped: lines of older versions that ran, in functions that have changed since; --build shows them as they ran."
@@ -34,33 +35,49 @@ def table(columns: Sequence[str], rows: Iterable[Row], *, bold: Callable[[Row], 
     is cut where the terminal is narrow: times are told by the day then, or by the minute if that is today, and the text
     of other columns is folded.
     """
+    if not sys.stdout.isatty():
+        say(*_plain(columns, rows))
+        return
     from rich.console import Console
 
     styled = [(row, "bold" if bold(row) else "") for row in rows]
-    if sys.stdout.isatty():
-        console = Console()
-        made = _made(columns, styled, terminal=True)
-        if console.measure(made, options=console.options.update(width=WIDE)).maximum > console.width:
-            made = _made(columns, [(_shortened(columns, row), style) for row, style in styled], terminal=True)
-        console.print(made)
-        return
-    console = Console(width=WIDE, color_system=None)
-    with console.capture() as capture:
-        console.print(_made(columns, styled, terminal=False))
-    say(*(line.rstrip() for line in capture.get().splitlines()))
+    console = Console()
+    made = _made(columns, styled)
+    if console.measure(made, options=console.options.update(width=WIDE)).maximum > console.width:
+        made = _made(columns, [(_shortened(columns, row), style) for row, style in styled])
+    console.print(made)
 
 
-def _made(columns: Sequence[str], rows: Iterable[tuple[Row, str]], *, terminal: bool) -> Table:
+def _plain(columns: Sequence[str], rows: Iterable[Row]) -> Iterator[str]:
+    """Lines that are as long as need be."""
+    cells = [[name.lstrip("#@") for name in columns], *rows]
+    widths = [max(map(_width, column)) for column in zip(*cells, strict=True)]
+    right = [name.startswith("#") for name in columns]
+    for row in cells:
+        padded = []
+        for cell, width, to_right in zip(row, widths, right, strict=True):
+            space = " " * (width - _width(cell))
+            padded.append(space + cell if to_right else cell + space)
+        yield "  ".join(padded).rstrip()
+
+
+def _width(text: str) -> int:
+    """Columns on a terminal."""
+    return (
+        len(text) if text.isascii() else sum((east_asian_width(each) in "WF") + (not combining(each)) for each in text)
+    )
+
+
+def _made(columns: Sequence[str], rows: Iterable[tuple[Row, str]]) -> Table:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
 
-    box, padding = (SIMPLE_HEAD, (0, 1, 0, 0)) if terminal else (None, (0, 1))
-    made = Table(box=box, padding=padding, pad_edge=False, show_edge=False)
+    made = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     for name in columns:
         fixed, title = name[0] in "#@", name.lstrip("#@")
         made.add_column(
-            title.replace(" ", "\n") if terminal and fixed else title,
+            title.replace(" ", "\n") if fixed else title,
             justify="right" if name[0] == "#" else "left",
             no_wrap=fixed,
             overflow="fold",
