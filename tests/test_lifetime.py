@@ -228,10 +228,9 @@ def test_a_server_that_raises_the_signal_again(tmp_path: Path) -> None:
 
     def work() -> None:
         caught: list[int] = []
-        sinks = [reqcov.JsonLinesSink(file)]
-        before = reqcov.Recorder(sinks=sinks)
+        before = reqcov.Recorder(sinks=[reqcov.JsonLinesSink(file)])
         ours = signal.signal(signal.SIGTERM, lambda number, frame: caught.append(number))
-        during = reqcov.Recorder(sinks=sinks)
+        during = reqcov.Recorder(sinks=[reqcov.JsonLinesSink(file)])
         run_jobs(before, "a")
         run_jobs(during, "b")
         terminate()
@@ -398,18 +397,22 @@ def test_at_any_line(call: str, before: int, server: Server, ledger: Ledger, mon
 def test_in_the_middle_of_a_fork(tmp_path: Path) -> None:
     """Where no sink can be called, the process forks first, and dies then; the child was not meant."""
     file = tmp_path / "records"
+    parent = 0
 
     class Terminated(reqcov.JsonLinesSink):
         def before_fork(self) -> None:
-            terminate()
+            if os.getpid() == parent:
+                terminate()
 
     def work() -> None:
+        nonlocal parent
         recorder = reqcov.Recorder(sinks=[Terminated(file)])
         run_jobs(recorder, "parent")
+        parent = os.getpid()
         pid = os.fork()
         if pid == 0:
-            time.sleep(0)  # a signal that was waiting would come here
-            (tmp_path / "child").touch()
+            if os.fork() != 0:  # whatever waited for the end of a fork would come now
+                (tmp_path / "child").touch()
             os._exit(0)
 
     assert in_child(work) == -signal.SIGTERM
