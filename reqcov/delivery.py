@@ -23,8 +23,29 @@ LINGER = 0.05
 EARLIEST = 0.8
 """A sink is flushed after a random part of its interval, at least this: processes shall not all do it at once."""
 
-_Item: TypeAlias = RequestRecord | threading.Event | None
-"""A record; or what tells somebody that everything before is flushed; or the end."""
+
+class Latch:
+    """Opened by one thread to let another pass, and shut behind that.
+
+    Unlike an `Event` it holds no lock in between, which a signal handler would have to wait for.
+    """
+
+    def __init__(self) -> None:
+        self._shut = threading.Lock()
+        self._shut.acquire()
+
+    def open(self) -> None:
+        """Let one pass who waits, or else the next one."""
+        with contextlib.suppress(RuntimeError):  # it is open
+            self._shut.release()
+
+    def wait(self, timeout: float) -> bool:
+        """Pass; False after `timeout` seconds in vain."""
+        return self._shut.acquire(timeout=timeout)
+
+
+_Item: TypeAlias = RequestRecord | Latch | None
+"""A record; or what is opened when everything before is flushed; or the end."""
 
 
 class _Line:
@@ -35,17 +56,17 @@ class _Line:
         self.starting = threading.Lock()
         self.driving = threading.RLock()
         """Whoever calls the sink holds it, and whoever forks."""
-        self._calm = threading.Lock()
-        self._calm.acquire()
+        self.hurry = Latch()
+        self.over = False
+        """Whether the thread has ended."""
 
-    def linger(self, seconds: float) -> None:
-        """Wait, unless somebody is in a hurry."""
-        self._calm.acquire(timeout=seconds)
-
-    def hurry(self) -> None:
-        """Wait no longer, or not the next time. A signal handler may call it, so it is no `Event`: that has a lock."""
-        with contextlib.suppress(RuntimeError):  # somebody was faster
-            self._calm.release()
+    def drain(self) -> list[_Item]:
+        """All that waits."""
+        items: list[_Item] = []
+        with contextlib.suppress(queue.Empty):
+            while True:
+                items.append(self.queue.get_nowait())
+        return items
 
 
 class Delivery:
@@ -143,9 +164,11 @@ class Delivery:
             with contextlib.suppress(queue.Empty):
                 batch.append(line.queue.get(timeout=None if due is None else max(0.0, due - time.monotonic())))
                 due = due or self._next_due()
-                line.linger(min(LINGER, max(0.0, due - time.monotonic())))
+                line.hurry.wait(min(LINGER, max(0.0, due - time.monotonic())))
             due = self._deliver(line, batch, due)
             if None in batch:
+                line.over = True  # who asks from now on knows; who has asked meanwhile is told
+                _open(line.drain())
                 return
 
     def _next_due(self) -> float:
@@ -158,9 +181,7 @@ class Delivery:
     def _deliver(self, line: _Line, batch: list[_Item], due: float | None) -> float | None:
         """Have the sink accept `batch` and what waits behind it, and flush in time; returns when it is due again."""
         with line.driving:
-            with contextlib.suppress(queue.Empty):
-                while True:
-                    batch.append(line.queue.get_nowait())
+            batch += line.drain()
             for item in batch:
                 if isinstance(item, RequestRecord):
                     self._attempt("accept", item)
@@ -168,9 +189,7 @@ class Delivery:
             if waited_for or not self._interval or due is None or due <= time.monotonic():
                 flushed = self._attempt("flush")
                 due = None if flushed or not self._interval else self._next_due()
-            for item in batch:
-                if isinstance(item, threading.Event):
-                    item.set()
+            _open(batch)
             if None in batch:
                 self._attempt("close")
         return due
@@ -200,28 +219,28 @@ class Delivery:
             return line.queue.empty()
         if self._thread is threading.current_thread():
             return False
-        return self._ask(threading.Event()).wait(timeout)
+        return self._ask(Latch()).wait(timeout)
 
-    def hasten(self, patience: float) -> threading.Event:
-        """From now on `put` waits until its record is flushed; the event tells that those before are.
+    def hasten(self, patience: float) -> Latch:
+        """From now on `put` waits until its record is flushed; the latch opens when those before are.
 
         All waiting together ends after `patience` seconds in vain.
 
         A signal handler may call it, whatever code it interrupts: it takes no lock, not even the one of `Thread.start`.
         """
         self._patience = patience
-        done = threading.Event()
+        done = Latch()
         if self._thread is None:
             _thread.start_new_thread(lambda: self._deliver(self._line, [done], None), ())
-        elif self._thread.is_alive():
-            self._ask(done)
         else:
-            done.set()
+            self._ask(done)
         return done
 
-    def _ask(self, done: threading.Event) -> threading.Event:
+    def _ask(self, done: Latch) -> Latch:
         self._line.queue.put(done)
-        self._line.hurry()
+        self._line.hurry.open()
+        if self._line.over:
+            done.open()
         return done
 
     def close(self, timeout: float) -> None:
@@ -242,7 +261,13 @@ class Delivery:
             self._attempt("close")
         else:
             self._line.queue.put(None)
-            self._line.hurry()
+            self._line.hurry.open()
+
+
+def _open(items: list[_Item]) -> None:
+    for item in items:
+        if isinstance(item, Latch):
+            item.open()
 
 
 def _nothing() -> None:

@@ -22,14 +22,21 @@ FORK_TIME = 1.0
 """Seconds that a fork waits for sinks which are in the middle of something."""
 
 
+class Part(Protocol):
+    """Something that is being done."""
+
+    def wait(self, timeout: float) -> bool:
+        """Wait until it is done; False after `timeout` seconds in vain."""
+
+
 class Lasting(Protocol):
     """What is open for as long as the process lasts, unless it is closed before."""
 
     def close(self) -> None:
         """The process ends."""
 
-    def hasten(self, patience: float) -> Iterable[threading.Event]:
-        """The process may end at any moment from now on: put nothing off. Each event tells that a part is done.
+    def hasten(self, patience: float) -> Iterable[Part]:
+        """The process may end at any moment from now on: put nothing off. Returns what is to be waited for.
 
         Where something hangs, wait for it no longer than `patience` seconds, all together.
         A signal handler calls this: the code that it interrupts may hold any lock, so take none.

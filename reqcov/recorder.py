@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import threading
 import time
 import weakref
 from collections import deque
@@ -23,7 +22,7 @@ from reqcov.config import CoreChoice, disabled, resolve
 from reqcov.cores.base import Core, Recording, current
 from reqcov.cores.choice import choose
 from reqcov.cores.files import Files
-from reqcov.delivery import Delivery
+from reqcov.delivery import Delivery, Latch
 from reqcov.errors import ConfigError, Faults
 from reqcov.record import Executed, OnRequest, RequestRecord, Sink, footprint
 from reqcov.routes import MadeUpRoutes
@@ -355,7 +354,7 @@ class Recorder:
     def __exit__(self, *exc_info: object) -> None:
         self.close()
 
-    def hasten(self, patience: float) -> list[threading.Event]:
+    def hasten(self, patience: float) -> list[Latch]:
         """The process may end at any moment from now on: deliver what finished before all else."""
         return [delivery.hasten(patience) for delivery in self._deliveries]
 

@@ -215,10 +215,31 @@ def seen(record: reqcov.RequestRecord) -> None:
         file.write(f"{record.path}\n")
 
 
+class Ledger(reqcov.Sink):
+    """Notes the paths, a minute later."""
+
+    interval = 60.0
+
+    def __init__(self) -> None:
+        self.after_fork()
+
+    def accept(self, record: reqcov.RequestRecord) -> None:
+        self._waiting.append(f"{record.path}\n")
+
+    def flush(self) -> None:
+        with (FOLDER / "ledger").open("a", encoding="utf-8") as file:
+            file.write("".join(self._waiting))
+        self._waiting.clear()
+
+    def after_fork(self) -> None:
+        self._waiting: list[str] = []
+
+
 def recorder_of(file: str) -> reqcov.Recorder:
     """Records what runs in `file`."""
     delivery.LINGER = float(os.environ["SERVED_LINGER"])
-    return reqcov.Recorder(include=[file], sinks=[reqcov.JsonLinesSink(FOLDER / "records")], on_request=seen)
+    sinks = [reqcov.JsonLinesSink(FOLDER / "records"), Ledger()]
+    return reqcov.Recorder(include=[file], sinks=sinks, on_request=seen)
 
 
 def make_wsgi() -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import re
@@ -117,6 +118,8 @@ class Conversation:
     records: list[RequestRecord] = field(default_factory=list)
     seen: list[str] = field(default_factory=list)
     """The paths that the callback got."""
+    ledger: list[str] = field(default_factory=list)
+    """The paths that the sink with an interval wrote."""
     closed: int = 0
     """How often the body was closed that is to be closed, with reqcov and without together."""
 
@@ -167,6 +170,7 @@ def conversation(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
         talk.exit_code = server.stop(case.signal)
         talk.records = records(folder)
         talk.seen = lines(folder / "seen")
+        talk.ledger = lines(folder / "ledger")
         talk.closed = len(lines(folder / "closed"))
     return talk
 
@@ -278,6 +282,11 @@ def test_the_callback_gets_each_record(conversation: Conversation) -> None:
     assert sorted(conversation.seen) == sorted(conversation.sent)
 
 
+def test_a_sink_with_an_interval_gets_each_record(conversation: Conversation) -> None:
+    """It has written them all before the process ends, although its minute was not over."""
+    assert sorted(conversation.ledger) == sorted(conversation.sent)
+
+
 def test_each_record_has_the_lines_of_its_view(conversation: Conversation) -> None:
     """All of them and no other, although many requests ran at once."""
     for record in conversation.records:
@@ -332,6 +341,134 @@ def test_requests_meet(conversation: Conversation) -> None:
 def test_the_server_ends_as_usual(conversation: Conversation) -> None:
     """Its exit code is the one that it has without reqcov."""
     assert conversation.exit_code == conversation.case.exit_code
+
+
+# -- however they end ---------------------------------------------------------------------------------------------
+
+
+UVICORN = "uvicorn --lifespan off --port {port}"
+FACTORY = f"{UVICORN} --factory tests.served:make_asgi"
+"""Here the app is made once uvicorn has installed its handlers; elsewhere before."""
+FLASK = "flask --app tests.served_flask run --port {port}"
+
+ENDINGS = {
+    "waitress": Case("wsgi", f"waitress --listen {HERE} tests.served:app", exit_code=-signal.SIGTERM),
+    "flask": Case("flask", FLASK, exit_code=-signal.SIGTERM),
+    "flask interrupted": Case("flask", FLASK, signal.SIGINT),
+    "runserver": Case("django", f"django runserver --noreload {HERE}", exit_code=-signal.SIGTERM),
+    "runserver interrupted": Case("django", f"django runserver --noreload {HERE}", signal.SIGINT),
+    "uvicorn": Case("asgi", f"{UVICORN} tests.served:app", exit_code=-signal.SIGTERM),
+    "uvicorn interrupted": Case("asgi", f"{UVICORN} tests.served:app", signal.SIGINT),
+    "uvicorn factory": Case("asgi", FACTORY, exit_code=-signal.SIGTERM),
+    "uvicorn factory interrupted": Case("asgi", FACTORY, signal.SIGINT),
+    "gunicorn preload": Case("wsgi", f"{GUNICORN} --preload -w 2 tests.served:app"),
+    "gevent": Case("wsgi", "tests.served_gevent {port}", exit_code=-signal.SIGTERM),
+    "hypercorn": Case("wsgi", f"hypercorn -b {HERE} wsgi:tests.served:app"),
+}
+"""Servers without a lifespan, ended by each of both signals where that makes a difference."""
+
+PLAIN = [f"/plain/{number}" for number in range(3)]
+
+
+def ask(port: int, paths: list[str]) -> None:
+    """Each on a connection of its own, to the end of that: no server closes it before the request has finished."""
+    for path in paths:
+        request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        assert servers.exchange(port, request.encode()).endswith(b"\r\nGET")
+
+
+def delivered(folder: Path) -> list[list[str | None]]:
+    """What each of the three sinks has got."""
+    found = [record.path for record in records(folder)], lines(folder / "seen"), lines(folder / "ledger")
+    return [sorted(paths) for paths in found]
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_nothing_is_lost(ending: str, tmp_path: Path) -> None:
+    """A server that does not know of us ends as it would without us, once all is delivered."""
+    case = ENDINGS[ending]
+    with started(case, tmp_path, NEVER) as server:
+        ask(server.port, PLAIN)
+        assert server.stop(case.signal) == case.exit_code
+    assert delivered(tmp_path) == [PLAIN] * 3
+
+
+UNDER_WAY = {
+    "uvicorn": (ENDINGS["uvicorn"], "Shutting down"),
+    "uvicorn factory": (ENDINGS["uvicorn factory"], "Shutting down"),
+    "uvicorn factory interrupted": (ENDINGS["uvicorn factory interrupted"], "Shutting down"),
+    "gunicorn sync": (Case("wsgi", f"{GUNICORN} tests.served:app"), "Handling signal: term"),
+    "gunicorn gevent": (CASES["gunicorn gevent"], "Handling signal: term"),
+}
+"""Servers that let requests finish, and what they print when they have been asked to end."""
+
+
+@pytest.mark.parametrize("ending", UNDER_WAY)
+def test_a_request_that_is_under_way(ending: str, tmp_path: Path) -> None:
+    """It is answered after the signal, and its record arrives although the process dies of the signal at once."""
+    case, notice = UNDER_WAY[ending]
+    with started(case, tmp_path, NEVER) as server, ThreadPoolExecutor(1) as pool:
+        ask(server.port, PLAIN)
+        answer = pool.submit(httpx.get, f"http://127.0.0.1:{server.port}/left/1?who=w", timeout=60)
+        servers.wait_for((tmp_path / "left w").exists)
+        server.process.send_signal(case.signal)
+        servers.wait_for(lambda: notice in server.output)
+        servers.meet(tmp_path, "right w", "left w")
+        servers.meet(tmp_path, "right again w", "left again w")
+        assert answer.result().status_code == 200
+        assert server.process.wait(30) == case.exit_code
+    assert delivered(tmp_path) == [["/left/1", *PLAIN]] * 3
+
+
+def test_a_server_that_ends_by_itself(tmp_path: Path) -> None:
+    """After so many requests, as uvicorn may be told to."""
+    with started(Case("asgi", f"{UVICORN} --limit-max-requests 3 tests.served:app"), tmp_path, NEVER) as server:
+        ask(server.port, PLAIN)
+        assert server.process.wait(30) == 0
+    assert delivered(tmp_path) == [PLAIN] * 3
+
+
+def test_workers_that_are_replaced(tmp_path: Path) -> None:
+    """After so many requests each, as gunicorn may be told to: each delivers its own before it ends."""
+    case = Case("wsgi", f"{GUNICORN} --max-requests 2 tests.served:app")
+    paths = [f"/plain/{number}" for number in range(5)]
+    with started(case, tmp_path, NEVER) as server:
+        ask(server.port, paths)
+        servers.wait_for(lambda: delivered(tmp_path) == [paths[:4]] * 3)
+        assert server.stop() == 0
+    assert delivered(tmp_path) == [paths] * 3
+
+
+RELOADING = {
+    "uvicorn": ("asgi", f"{UVICORN} --reload --reload-dir {{folder}} tests.served:app"),
+    "flask": ("flask", f"{FLASK} --reload --extra-files {{folder}}/watched.py"),
+}
+
+
+@pytest.mark.parametrize("name", RELOADING)
+def test_reload(name: str, tmp_path: Path) -> None:
+    """A worker that ends because a file changed delivers what it has, and so does the next one."""
+    app, command = RELOADING[name]
+    watched = tmp_path / "watched.py"
+    watched.touch()
+    changes = itertools.count(watched.stat().st_mtime_ns, 10**9)
+
+    def changed_and_reloaded() -> bool:
+        os.utime(watched, ns=(now := next(changes), now))
+        return delivered(tmp_path) == [PLAIN] * 3
+
+    with started(Case(app, command.replace("{folder}", str(tmp_path))), tmp_path, NEVER) as server:
+        ask(server.port, PLAIN)
+        servers.wait_for(changed_and_reloaded)
+        ask(server.port, ["/plain/3"])
+        if name == "uvicorn":
+            assert server.stop() == 0
+        else:  # the parent would kill its child -9
+            pid = httpx.get(f"http://127.0.0.1:{server.port}/pid", timeout=30).text
+            os.kill(int(pid), signal.SIGTERM)
+            assert server.process.wait(30) == 0
+    more = ["/pid"] if name == "flask" else []
+    assert delivered(tmp_path) == [[*more, *PLAIN, "/plain/3"]] * 3
 
 
 # -- the callback -------------------------------------------------------------------------------------------------
