@@ -13,8 +13,13 @@ VERSION = 1
 
 def as_json(answer: Any) -> str:
     """An answer, which is a dataclass, with its name and the version of its shape."""
-    head = {"answer": type(answer).__name__.lower(), "version": VERSION}
+    head = {"answer": name_of(type(answer)), "version": VERSION}
     return json.dumps(head | asdict(answer), indent=2, default=_plain)
+
+
+def name_of(answer: type) -> str:
+    """What a kind of answer is called: `routes`."""
+    return answer.__name__.lower()
 
 
 def _plain(value: object) -> str:

@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from reqcov.errors import StoreError
 from reqcov.record import UNMATCHED
@@ -36,8 +37,7 @@ class Route:
         return f"{self.method} {template}" if self.method else template
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(NamedTuple):
     """Requests that were alike."""
 
     build: str
@@ -111,7 +111,7 @@ class StoreReader:
             WHERE day >= ? GROUP BY build, route, status, labels, footprint, day""",
             (since,),
         )
-        return [Hit(*row) for row in rows]
+        return list(map(Hit._make, rows))
 
     def footprints(self) -> dict[int, tuple[str, list[int]]]:
         """Every footprint by its id: its address, and the ids of its lines."""
@@ -158,6 +158,24 @@ class StoreReader:
         cursor = self._connection.execute("SELECT * FROM writer ORDER BY last_write DESC")
         names = [column[0] for column in cursor.description]
         return [Writer(**dict(zip(names, row, strict=True))) for row in cursor]
+
+    def unkept(self) -> set[str]:
+        """The digests of sources whose text is not there."""
+        rows = self._connection.execute("SELECT digest FROM source EXCEPT SELECT digest FROM text")
+        return {digest for (digest,) in rows}
+
+    def origins(self) -> dict[str, str]:
+        """The places where requests were counted: the uuid of each, and the file that writes to it."""
+        return dict(self._connection.execute("SELECT uuid, home FROM origin ORDER BY id").fetchall())
+
+    def schema_version(self) -> int:
+        """The version of the tables."""
+        return schema.version_of(self._connection, str(self.path))
+
+    def damage(self) -> str | None:
+        """What SQLite finds wrong with the file; None where it is in order."""
+        (found,) = self._connection.execute("PRAGMA quick_check(1)").fetchone()
+        return None if found == "ok" else str(found)
 
     def parsed(self, rules: str) -> dict[str, bytes]:
         """By digest, what readers before worked out by the same rules."""
