@@ -241,7 +241,12 @@ def replaced(server: Server) -> None:
 
 
 @pytest.mark.parametrize(
-    ("happens", "theirs"), [(removed, 0), (removed_with_its_folder, 0), (replaced, 2)], ids=lambda value: str(value)
+    ("happens", "theirs"),
+    [
+        pytest.param(removed, 0, id="removed"),
+        pytest.param(removed_with_its_folder, 0, id="with its folder"),
+        pytest.param(replaced, 2, id="replaced"),
+    ],
 )
 @pytest.mark.parametrize("command", [UVICORN, WAITRESS], ids=["uvicorn", "waitress"])
 def test_another_file(happens: Callable[[Server], None], theirs: int, command: str, tmp_path: Path) -> None:
