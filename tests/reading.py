@@ -112,9 +112,7 @@ def viewed(store: Path, **chosen: Any) -> Iterator[View]:
 
 def add(store: Path, hits: Iterable[tuple[HitKey, int]], *, name: str = "1", **of_writer: Any) -> None:
     """Write requests straight to a store; what they ran must be there already."""
-    counted = {
-        key: Tally(count, float(count), key.day * 86_400.0, key.day * 86_400.0 + 60) for key, count in hits
-    }
+    counted = {key: Tally(count, float(count), key.day * 86_400.0, key.day * 86_400.0 + 60) for key, count in hits}
     SQLiteStore(store).write(
         Batch(
             writer=writer(name, **of_writer),

@@ -91,9 +91,7 @@ def test_routes_are_counted(app: Any) -> None:
     for record in records:
         by_context[record.context].append(record)
     ran = {
-        context: {
-            (name, line) for name, lines in union(some).items() for line in translated(name, lines)
-        }
+        context: {(name, line) for name, lines in union(some).items() for line in translated(name, lines)}
         for context, some in by_context.items()
     }
     assert routes["reachable"] == report["statements"]
@@ -142,7 +140,9 @@ def test_show_counts_functions_lines_and_behaviours(app: Any) -> None:
                 assert all(function["first"] <= line <= function["last"] for line in (*own, *function["missing"]))
         counts = Counter(record.footprint for record in some)
         assert {row["footprint"]: row["requests"] for row in shown["behaviours"]} == counts
-        of_footprint = {record.footprint: {(n, line) for n in one for line in one[n]} for record, one in zip(some, ran, strict=True)}
+        of_footprint = {
+            record.footprint: {(n, line) for n in one for line in one[n]} for record, one in zip(some, ran, strict=True)
+        }
         commonest = of_footprint[shown["behaviours"][0]["footprint"]]
         assert counts[shown["behaviours"][0]["footprint"]] == max(counts.values())
         for row in shown["behaviours"]:
@@ -165,9 +165,7 @@ def test_line_names_all_who_ran_it(app: Any) -> None:
         inside, _ = statements_of(name, ())
         for line in sorted(inside)[::9]:
             answer = run("line", f"{row['path']}:{line}", "--store", store, "--format", "json").json
-            who = Counter(
-                record.context for record in records if line in translated(name, record.lines.get(name, ()))
-            )
+            who = Counter(record.context for record in records if line in translated(name, record.lines.get(name, ())))
             assert {each["route"]: each["requests"] for each in answer["routes"]} == who
             assert all(
                 each["share"] == pytest.approx(who[each["route"]] / of_route[each["route"]])

@@ -163,9 +163,7 @@ def _files(view: View, ran: dict[str, Mask]) -> list[FileShown]:
     ]
 
 
-def _functions(
-    file: File, ran: Mask, by_line: dict[int, float], pieces: list[tuple[Mask, float]]
-) -> list[FunctionRow]:
+def _functions(file: File, ran: Mask, by_line: dict[int, float], pieces: list[tuple[Mask, float]]) -> list[FunctionRow]:
     rows = []
     for function in file.code.functions:
         own = ran & function.statements
