@@ -12,6 +12,7 @@ import threading
 import time
 import weakref
 from collections.abc import Iterable
+from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol
 
@@ -120,9 +121,21 @@ def _deliver(patience: float) -> None:
 
 def _go_ahead() -> None:
     before = signal.getsignal(signal.SIGTERM)
+    if before == signal.SIG_DFL and _answered_elsewhere():
+        return
     if before not in (signal.SIG_IGN, None) and not isinstance(before, Ahead):
         with contextlib.suppress(ValueError):  # this is not the main thread, which alone may
             signal.signal(signal.SIGTERM, Ahead(before))
+
+
+def _answered_elsewhere() -> bool:
+    """Whether something that Python knows nothing of answers SIGTERM, as libev does for gevent; Linux alone tells."""
+    try:
+        status = Path("/proc/self/status").read_text("utf-8")
+        caught = int(status.partition("SigCgt:")[2].split()[0], 16)
+    except (OSError, IndexError, ValueError):
+        return False
+    return bool(caught >> (signal.SIGTERM - 1) & 1)
 
 
 def step_back() -> None:

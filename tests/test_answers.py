@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
@@ -13,7 +14,7 @@ import pytest
 
 import reqcov
 from tests.reading import record_app, run
-from tests.statements import function_lines
+from tests.statements import Body, bodies
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -28,15 +29,26 @@ def app(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     yield store, record_app(store, module.APP)
 
 
+@functools.cache
+def inside(name: str) -> frozenset[int]:
+    """The lines of functions; comprehensions of modules and classes are none, though they are made of them."""
+    return frozenset(line for line in _lines_of(bodies(name)[0], of_function=False))
+
+
+def _lines_of(body: Body, *, of_function: bool) -> set[int]:
+    of_function = body.is_function and (of_function or not body.is_comprehension)
+    return (body.lines if of_function else set()).union(
+        *(_lines_of(each, of_function=of_function) for each in body.inner)
+    )
+
+
 def statements_of(name: str, lines: Iterable[int]) -> tuple[set[int], set[int]]:
     """The function statements of a file, and those of them that are missing, as coverage.py tells."""
     measured = coverage.Coverage(data_file=None, config_file=False)
     measured.get_data().add_lines({name: list(lines)})
     _, statements, _, missing, _ = measured.analysis2(name)
-    first_line = {line: first for first in statements for line in [first]}
-    reporter = measured._get_file_reporter(name)
-    inside = reporter.translate_lines(function_lines(name)) & first_line.keys()
-    return inside, inside & set(missing)
+    found = measured._get_file_reporter(name).translate_lines(inside(name)) & set(statements)
+    return found, found & set(missing)
 
 
 def union(records: Iterable[reqcov.RequestRecord]) -> dict[str, set[int]]:
@@ -48,10 +60,15 @@ def union(records: Iterable[reqcov.RequestRecord]) -> dict[str, set[int]]:
     return found
 
 
-def translated(name: str, lines: Iterable[int]) -> set[int]:
+def translated(name: str, lines: Iterable[int]) -> frozenset[int]:
     """The function statements that these lines are of."""
-    inside, missing = statements_of(name, lines)
-    return inside - missing
+    return _translated(name, frozenset(lines))
+
+
+@functools.cache
+def _translated(name: str, lines: frozenset[int]) -> frozenset[int]:
+    statements, missing = statements_of(name, lines)
+    return frozenset(statements - missing)
 
 
 def test_report_is_coverages(app: Any) -> None:
@@ -128,7 +145,7 @@ def test_show_counts_functions_lines_and_behaviours(app: Any) -> None:
         )
         assert shown["lines"] == len(hits)
         for name, file in files.items():
-            inside, _ = statements_of(name, ())
+            statements, _ = statements_of(name, ())
             for function in file["functions"]:
                 own = set(function["lines"])
                 runs = sum(bool(own & one.get(name, set())) for one in ran)
@@ -136,7 +153,7 @@ def test_show_counts_functions_lines_and_behaviours(app: Any) -> None:
                 partly = {line: part["requests"] for part in function["partly"] for line in part["lines"]}
                 assert partly == {line: hits[name, line] for line in own if hits[name, line] < runs}
                 assert not set(function["missing"]) & own
-                assert {*function["missing"], *own} <= inside
+                assert {*function["missing"], *own} <= statements
                 assert all(function["first"] <= line <= function["last"] for line in (*own, *function["missing"]))
         counts = Counter(record.footprint for record in some)
         assert {row["footprint"]: row["requests"] for row in shown["behaviours"]} == counts
@@ -163,7 +180,7 @@ def test_line_names_all_who_ran_it(app: Any) -> None:
     for row in report["files"]:
         name = str(ROOT / row["path"])
         inside, _ = statements_of(name, ())
-        for line in sorted(inside)[::9]:
+        for line in sorted(statements)[::9]:
             answer = run("line", f"{row['path']}:{line}", "--store", store, "--format", "json").json
             who = Counter(record.context for record in records if line in translated(name, record.lines.get(name, ())))
             assert {each["route"]: each["requests"] for each in answer["routes"]} == who

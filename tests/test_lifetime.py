@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import itertools
 import os
 import signal
@@ -141,7 +142,7 @@ def test_a_child_dies_of_it_as_its_parent_would(tmp_path: Path) -> None:
     assert [record["context"] for record in lines_of(file)] == ["child", "parent"]
 
 
-@pytest.mark.parametrize("answer", [signal.SIG_IGN, None], ids=["ignored", "not by Python"])
+@pytest.mark.parametrize("answer", [signal.SIG_IGN, None], ids=["ignored", "not by Python, from the beginning"])
 def test_what_is_left_alone(answer: Any, make_recorder: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where SIGTERM is ignored, and where something other than Python answers it."""
     with monkeypatch.context() as patch:
@@ -153,6 +154,21 @@ def test_what_is_left_alone(answer: Any, make_recorder: Make, monkeypatch: pytes
     assert signal.getsignal(signal.SIGTERM) == (answer or signal.SIG_DFL)
     recorder.close()
     assert signal.getsignal(signal.SIGTERM) == (answer or signal.SIG_DFL)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
+def test_what_answers_without_python_is_left_alone(make_recorder: Make, tmp_path: Path) -> None:
+    """Python takes it that SIGTERM is answered by the kernel."""
+    with (tmp_path / "traces").open("w+") as traces:
+        faulthandler.register(signal.SIGTERM, traces)
+        try:
+            make_recorder()
+            assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+            terminate()
+        finally:
+            faulthandler.unregister(signal.SIGTERM)
+        traces.seek(0)
+        assert "terminate" in traces.read()
 
 
 def test_not_on_the_main_thread(make_recorder: Make, ledger: Ledger, server: Server) -> None:
