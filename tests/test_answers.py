@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +22,11 @@ APPS = ["flask_app", "raw_wsgi", "starlette_app"]
 
 
 @pytest.fixture(scope="module", params=APPS)
-def app(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def app(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A store that an app has filled, and the records."""
     store = tmp_path_factory.mktemp("store") / "reqcov.sqlite3"
     module = importlib.import_module(f"tests.apps.{request.param}")
-    yield store, record_app(store, module.APP)
+    return store, record_app(store, module.APP)
 
 
 @functools.cache
@@ -179,7 +179,7 @@ def test_line_names_all_who_ran_it(app: Any) -> None:
     asked = 0
     for row in report["files"]:
         name = str(ROOT / row["path"])
-        inside, _ = statements_of(name, ())
+        statements, _ = statements_of(name, ())
         for line in sorted(statements)[::9]:
             answer = run("line", f"{row['path']}:{line}", "--store", store, "--format", "json").json
             who = Counter(record.context for record in records if line in translated(name, record.lines.get(name, ())))
