@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 
 import jsonschema
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
@@ -156,6 +156,19 @@ def read_xml(root: Any) -> dict[str, dict[int, int]]:
     return files
 
 
+def test_a_folder_is_one_package() -> None:
+    """Also where paths in their order go into another folder in between."""
+    nothing = {"digest": "", "ran": 0, "lines": [], "functions": [], "import_time": [], "excluded": []}
+    files = [ExportedFile(path=path, **nothing) for path in ("a.py", "b/c.py", "b/d/e.py", "b/f.py", "g.py")]
+    root = etree.fromstring(cobertura(Export(requests=1, routes={}, files=files), folder="/", seconds=0).encode())
+    assert {package.get("name"): package.xpath(".//class/@filename") for package in root.iter("package")} == {
+        ".": ["a.py", "g.py"],
+        "b": ["b/c.py", "b/f.py"],
+        "b.d": ["b/d/e.py"],
+    }
+    assert len(root.find("packages")) == 3
+
+
 def check_rate(element: Any, hits: Any) -> None:
     covered = [bool(each) for each in hits]
     rate = sum(covered) / len(covered) if covered else 1.0
@@ -277,6 +290,7 @@ answers = st.lists(files(), max_size=3, unique_by=lambda file: re.sub(r"[^ -~]",
 )
 
 
+@settings(deadline=None)
 @given(answers)
 def test_lcov_says_all_of_it(answer: Export) -> None:
     """Whatever names there are, each value takes one line, and reads back as it was."""
@@ -293,6 +307,7 @@ def test_lcov_says_all_of_it(answer: Export) -> None:
         assert found["FNH"] == sum(function.requests > 0 for function in file.functions)
 
 
+@settings(deadline=None)
 @given(answers, texts)
 def test_xml_says_all_of_it(answer: Export, folder: str) -> None:
     """Whatever names there are, it is valid, and reads back as it was."""
@@ -310,6 +325,7 @@ def test_xml_says_all_of_it(answer: Export, folder: str) -> None:
     assert ElementTree.fromstring(text).tag == "coverage"
 
 
+@settings(deadline=None)
 @given(answers)
 def test_json_says_all_of_it(answer: Export) -> None:
     """It reads back as it was, on one line."""
