@@ -4,7 +4,7 @@ VENV ?= .venv
 BOUNDS ?= .venv-bounds
 BIN := $(VENV)/bin
 
-.PHONY: demo test check bench bounds format clean
+.PHONY: demo test check bench bounds docs format clean
 
 demo: $(VENV)/.demo-ready
 	@$(BIN)/python examples/demo.py
@@ -32,6 +32,10 @@ BOUNDED := beside_tools config cores file_sinks files interleavings recorder tra
 # coverage.py could not close its files before 7.11, and Python 3.13 minds that.
 bounds: $(BOUNDS)/.ready
 	$(BOUNDS)/bin/python -m pytest -n 2 -W "ignore:unclosed database in:ResourceWarning" $(BOUNDED:%=tests/test_%.py) $(ARGS)
+
+# Writes the pages of docs/ that are made from the code.
+docs: $(VENV)/.test-ready
+	$(BIN)/python -m tests.reference
 
 format: $(VENV)/.test-ready
 	$(BIN)/ruff format .

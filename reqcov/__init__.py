@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from reqcov import asgi, wsgi
-    from reqcov.errors import ConfigError, ReqcovError
+    from reqcov.errors import ConfigError, ReqcovError, StoreError
     from reqcov.record import RequestRecord, Sink
     from reqcov.recorder import Recorder, Stats
     from reqcov.sinks import CoverageDataSink, JsonLinesSink, MemorySink
@@ -25,6 +25,7 @@ __all__ = [
     "RequestRecord",
     "Sink",
     "Stats",
+    "StoreError",
     "asgi",
     "wrap",
     "wsgi",
@@ -40,6 +41,7 @@ _HOMES = {
     "RequestRecord": "record",
     "Sink": "record",
     "Stats": "recorder",
+    "StoreError": "errors",
     "wrap": "wrapper",
 }
 

@@ -9,12 +9,12 @@ DIGITS = 12
 
 def current_commit(folder: Path) -> str | None:
     """The first digits of the commit that `folder` is a checkout of; None where it is none, or has no commit yet."""
-    for above in (folder, *folder.parents):
-        if (above / ".git").exists():
-            try:
+    try:
+        for above in (folder, *folder.parents):
+            if (above / ".git").exists():
                 return _head(above / ".git")
-            except (OSError, UnicodeDecodeError):
-                return None
+    except (OSError, UnicodeDecodeError):  # also of a folder that we may not look into
+        pass
     return None
 
 

@@ -12,6 +12,7 @@ import threading
 import time
 import weakref
 from collections.abc import Iterable
+from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol
 
@@ -55,6 +56,10 @@ class Lasting(Protocol):
 open_now: weakref.WeakSet[Lasting] = weakref.WeakSet()
 
 
+finishing: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
+"""These still deliver what was recorded for apps that nobody holds any more; the end of the process waits for them."""
+
+
 def begin(lasting: Lasting) -> None:
     """From now on, tell `lasting` of forks and of the end."""
     open_now.add(lasting)
@@ -72,6 +77,9 @@ def end(lasting: Lasting) -> None:
 def _close_all() -> None:
     for lasting in list(open_now):
         lasting.close()
+    deadline = time.monotonic() + ENDING_TIME
+    for thread in list(finishing):
+        thread.join(max(0.0, deadline - time.monotonic()))
 
 
 class Ahead:
@@ -120,9 +128,21 @@ def _deliver(patience: float) -> None:
 
 def _go_ahead() -> None:
     before = signal.getsignal(signal.SIGTERM)
+    if before == signal.SIG_DFL and _answered_elsewhere():
+        return
     if before not in (signal.SIG_IGN, None) and not isinstance(before, Ahead):
         with contextlib.suppress(ValueError):  # this is not the main thread, which alone may
             signal.signal(signal.SIGTERM, Ahead(before))
+
+
+def _answered_elsewhere() -> bool:
+    """Whether something that Python knows nothing of answers SIGTERM, as libev does for gevent; Linux alone tells."""
+    try:
+        status = Path("/proc/self/status").read_text("utf-8")
+        caught = int(status.partition("SigCgt:")[2].split()[0], 16)
+    except (OSError, IndexError, ValueError):
+        return False
+    return bool(caught >> (signal.SIGTERM - 1) & 1)
 
 
 def step_back() -> None:

@@ -22,6 +22,7 @@ class Body:
 
     is_function: bool
     is_module: bool
+    is_comprehension: bool
     entry: int
     lines: set[int]
     inner: list[Body] = field(default_factory=list)
@@ -41,6 +42,7 @@ def _body(code: CodeType) -> Body:
     return Body(
         is_function=bool(code.co_flags & CO_OPTIMIZED),
         is_module=code.co_name == "<module>",
+        is_comprehension=code.co_name in ("<genexpr>", "<listcomp>", "<setcomp>", "<dictcomp>"),
         entry=code.co_firstlineno,
         lines=_lines(code),
         inner=[_body(constant) for constant in code.co_consts if isinstance(constant, CodeType)],

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import reqcov
-from reqcov.config import Config, resolve
+from reqcov.config import Config, configured, resolve
 from reqcov.errors import ConfigError
 
 
@@ -36,6 +36,7 @@ def test_defaults() -> None:
     assert (config.source, config.include, config.omit) == (None, None, None)
     assert (config.branch, config.core, config.sample, config.follow_threads) == (False, "auto", 1.0, False)
     assert (config.route, config.on_request, config.sinks) == (None, None, ())
+    assert (config.store, config.build) == (None, None)
 
 
 FOR_EACH_OPTION: list[tuple[str, Any, str, str, Any, Any]] = [
@@ -47,6 +48,8 @@ FOR_EACH_OPTION: list[tuple[str, Any, str, str, Any, Any]] = [
     ("core", "auto", "settrace", '"settrace"', "settrace", "settrace"),
     ("sample", 0.1, "0.25", "0.5", 0.25, 0.5),
     ("follow_threads", False, "1", "true", True, True),
+    ("store", Path("/a.db"), "/b/b.db", '"/c/c.db"', Path("/b/b.db"), Path("/c/c.db")),
+    ("build", "1.0", "2.0", '"3.0"', "2.0", "3.0"),
 ]
 
 
@@ -143,6 +146,31 @@ def test_sinks_by_name_and_alone() -> None:
     assert resolve(sinks=[alone, "shop.cov.memory"]).sinks == (alone, *named)
 
 
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [
+        ("a/b.db", "{here}/a/b.db"),
+        ("/a/b.db", "/a/b.db"),
+        ("sqlite:///a/b.db", "{here}/a/b.db"),
+        ("sqlite:////a/b%20c.db", "/a/b c.db"),
+        ("C:/b.db", "{here}/C:/b.db"),
+    ],
+)
+def test_where_a_store_is(url: str, path: str, project: Path) -> None:
+    """A path or a URL; seen from the folder that the app starts in, wherever it goes later."""
+    assert str(resolve(store=url).store) == path.format(here=project)
+    assert str(resolve(store=Path("a/b.db")).store) == f"{project}/a/b.db"
+
+
+def test_one_option_alone(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command asks where the store is, and is not disturbed by options that only a server can use."""
+    assert configured("store") is None
+    (project / "pyproject.toml").write_text('[tool.reqcov]\nstore = "a.db"\nsinks = ["no.such.sink"]\n')
+    assert configured("store") == project / "a.db"
+    monkeypatch.setenv("REQCOV_STORE", "b.db")
+    assert configured("store") == project / "b.db"
+
+
 BAD: list[tuple[dict[str, Any], str]] = [
     ({"source": []}, "source must be a list of names"),
     ({"source": ""}, "source must be a list of names"),
@@ -169,6 +197,11 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"sinks": [print]}, "sinks must hold sinks"),
     ({"sinks": reqcov.MemorySink}, "sinks must hold sinks, such as reqcov.MemorySink()"),
     ({"sinks": "shop.cov.number"}, "sinks must hold sinks"),
+    ({"store": "postgresql://host/db"}, "store 'postgresql://host/db' is neither a path nor sqlite:///path"),
+    ({"store": "sqlite://host/a.db"}, "is neither a path nor sqlite:///path"),
+    ({"store": "sqlite:///"}, "is neither a path nor sqlite:///path"),
+    ({"store": 3}, "store must be a text"),
+    ({"build": " "}, "build must be a text that is not empty"),
 ]
 
 

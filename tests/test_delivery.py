@@ -255,6 +255,46 @@ def test_no_thread_to_be_had(sink: Notebook, monkeypatch: pytest.MonkeyPatch, ca
     assert len(caplog.records) == 1
 
 
+def test_a_record_that_comes_while_the_thread_is_started(sink: Notebook, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Starting it may run a finalizer, and that finish a request: it is left to the thread that is to come."""
+    delivery = Delivery(sink, Faults())
+    start = threading.Thread.start
+
+    def start_and_collect(thread: threading.Thread) -> None:
+        put(delivery, "b")
+        start(thread)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", start_and_collect)
+        put(delivery, "a")
+    delivery.close(PATIENCE)
+    assert sink.accepted == ["a", "b"]
+    assert len(sink.threads) == 1
+
+
+def test_hastened_while_and_after_it_closes(sink: Notebook) -> None:
+    """Nobody waits for a thread that has done its work."""
+    delivery = Delivery(sink, Faults())
+    put(delivery, "a")
+    assert delivery.flush(PATIENCE)
+    closing, go_on = threading.Event(), threading.Event()
+
+    def close() -> None:
+        closing.set()
+        go_on.wait(PATIENCE)
+
+    sink.close = close  # type: ignore[method-assign]
+    delivery.end()
+    assert closing.wait(PATIENCE)
+    during = delivery.hasten(PATIENCE)
+    assert not during.wait(0.0)
+    go_on.set()
+    assert during.wait(PATIENCE)
+    for thread in sink.threads:
+        thread.join(PATIENCE)
+    assert delivery.hasten(PATIENCE).wait(0.0)
+
+
 def test_what_a_sink_runs_belongs_to_no_request(make_recorder: Callable[..., reqcov.Recorder]) -> None:
     """Although threads are followed, the one that a job inside a request starts for the sink is not the request's."""
     here: list[Any] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import doctest
+import importlib
 import importlib.metadata
 import os
 import re
@@ -18,7 +19,9 @@ from pathlib import Path
 import pytest
 
 import reqcov
+from reqcov.cli.commands import COMMANDS
 from reqcov.config import Config
+from tests import reference
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -150,7 +153,7 @@ def check_exists(command: str) -> None:
         assert set(words[1:]) <= set(targets), command
     elif "pip" in words:
         for package in words[words.index("install") + 1 :]:
-            importlib.metadata.distribution(package)
+            importlib.metadata.distribution(package.partition("[")[0])
 
 
 @pytest.fixture
@@ -218,6 +221,19 @@ def test_every_field_is_documented() -> None:
     assert documented[: len(held)] == held
     assert sorted(documented[len(held) :]) == sorted(told)
     assert rows("records-and-sinks.md", "`stats()`") == [field.name for field in dataclasses.fields(reqcov.Stats)]
+
+
+@pytest.mark.parametrize("name", reference.PAGES)
+def test_made_pages_are_up_to_date(name: str) -> None:
+    """What stands in them is what the code says; `make docs` writes them."""
+    assert (ROOT / "docs" / name).read_text("utf-8") == reference.PAGES[name]()
+
+
+def test_the_list_of_commands_says_what_they_say() -> None:
+    """The first sentence of a command's help is the one in the list, which is shown without importing any."""
+    for name, does in COMMANDS.items():
+        command = importlib.import_module(f"reqcov.cli.{name}").command
+        assert (command.help or "").split("\n\n")[0].split() == does.split()
 
 
 def test_the_changelog_tells_of_this_version() -> None:

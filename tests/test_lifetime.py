@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import itertools
 import os
 import signal
@@ -141,7 +142,7 @@ def test_a_child_dies_of_it_as_its_parent_would(tmp_path: Path) -> None:
     assert [record["context"] for record in lines_of(file)] == ["child", "parent"]
 
 
-@pytest.mark.parametrize("answer", [signal.SIG_IGN, None], ids=["ignored", "not by Python"])
+@pytest.mark.parametrize("answer", [signal.SIG_IGN, None], ids=["ignored", "not by Python, from the beginning"])
 def test_what_is_left_alone(answer: Any, make_recorder: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where SIGTERM is ignored, and where something other than Python answers it."""
     with monkeypatch.context() as patch:
@@ -153,6 +154,21 @@ def test_what_is_left_alone(answer: Any, make_recorder: Make, monkeypatch: pytes
     assert signal.getsignal(signal.SIGTERM) == (answer or signal.SIG_DFL)
     recorder.close()
     assert signal.getsignal(signal.SIGTERM) == (answer or signal.SIG_DFL)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
+def test_what_answers_without_python_is_left_alone(make_recorder: Make, tmp_path: Path) -> None:
+    """Python takes it that SIGTERM is answered by the kernel."""
+    with (tmp_path / "traces").open("w+") as traces:
+        faulthandler.register(signal.SIGTERM, traces)
+        try:
+            make_recorder()
+            assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+            terminate()
+        finally:
+            faulthandler.unregister(signal.SIGTERM)
+        traces.seek(0)
+        assert "terminate" in traces.read()
 
 
 def test_not_on_the_main_thread(make_recorder: Make, ledger: Ledger, server: Server) -> None:
@@ -228,10 +244,9 @@ def test_a_server_that_raises_the_signal_again(tmp_path: Path) -> None:
 
     def work() -> None:
         caught: list[int] = []
-        sinks = [reqcov.JsonLinesSink(file)]
-        before = reqcov.Recorder(sinks=sinks)
+        before = reqcov.Recorder(sinks=[reqcov.JsonLinesSink(file)])
         ours = signal.signal(signal.SIGTERM, lambda number, frame: caught.append(number))
-        during = reqcov.Recorder(sinks=sinks)
+        during = reqcov.Recorder(sinks=[reqcov.JsonLinesSink(file)])
         run_jobs(before, "a")
         run_jobs(during, "b")
         terminate()
@@ -317,8 +332,8 @@ def test_ctrl_c_meanwhile(make_recorder: Make, server: Server, ledger: Ledger) -
 
     def interrupting() -> None:
         if not server.told:
-            os.kill(os.getpid(), signal.SIGINT)
-            threading.Event().wait(0.2)  # for the interrupt to come before the end of the flush
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+            wait_for(lambda: server.told)
         flush()
 
     ledger.flush = interrupting  # type: ignore[method-assign]
@@ -398,18 +413,22 @@ def test_at_any_line(call: str, before: int, server: Server, ledger: Ledger, mon
 def test_in_the_middle_of_a_fork(tmp_path: Path) -> None:
     """Where no sink can be called, the process forks first, and dies then; the child was not meant."""
     file = tmp_path / "records"
+    parent = 0
 
     class Terminated(reqcov.JsonLinesSink):
         def before_fork(self) -> None:
-            terminate()
+            if os.getpid() == parent:
+                terminate()
 
     def work() -> None:
+        nonlocal parent
         recorder = reqcov.Recorder(sinks=[Terminated(file)])
         run_jobs(recorder, "parent")
+        parent = os.getpid()
         pid = os.fork()
         if pid == 0:
-            time.sleep(0)  # a signal that was waiting would come here
-            (tmp_path / "child").touch()
+            if os.fork() != 0:  # whatever waited for the end of a fork would come now
+                (tmp_path / "child").touch()
             os._exit(0)
 
     assert in_child(work) == -signal.SIGTERM

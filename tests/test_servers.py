@@ -347,6 +347,8 @@ def test_the_server_ends_as_usual(conversation: Conversation) -> None:
 
 
 UVICORN = "uvicorn --lifespan off --port {port}"
+FACTORY = f"{UVICORN} --factory tests.served:make_asgi"
+"""Here the app is made once uvicorn has installed its handlers; elsewhere before."""
 FLASK = "flask --app tests.served_flask run --port {port}"
 
 ENDINGS = {
@@ -357,6 +359,8 @@ ENDINGS = {
     "runserver interrupted": Case("django", f"django runserver --noreload {HERE}", signal.SIGINT),
     "uvicorn": Case("asgi", f"{UVICORN} tests.served:app", exit_code=-signal.SIGTERM),
     "uvicorn interrupted": Case("asgi", f"{UVICORN} tests.served:app", signal.SIGINT),
+    "uvicorn factory": Case("asgi", FACTORY, exit_code=-signal.SIGTERM),
+    "uvicorn factory interrupted": Case("asgi", FACTORY, signal.SIGINT),
     "gunicorn preload": Case("wsgi", f"{GUNICORN} --preload -w 2 tests.served:app"),
     "gevent": Case("wsgi", "tests.served_gevent {port}", exit_code=-signal.SIGTERM),
     "hypercorn": Case("wsgi", f"hypercorn -b {HERE} wsgi:tests.served:app"),
@@ -367,8 +371,10 @@ PLAIN = [f"/plain/{number}" for number in range(3)]
 
 
 def ask(port: int, paths: list[str]) -> None:
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
-        assert [client.get(path).text for path in paths] == ["GET"] * len(paths)
+    """Each on a connection of its own, to the end of that: no server closes it before the request has finished."""
+    for path in paths:
+        request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        assert servers.exchange(port, request.encode()).endswith(b"\r\nGET")
 
 
 def delivered(folder: Path) -> list[list[str | None]]:
@@ -389,7 +395,8 @@ def test_nothing_is_lost(ending: str, tmp_path: Path) -> None:
 
 UNDER_WAY = {
     "uvicorn": (ENDINGS["uvicorn"], "Shutting down"),
-    "uvicorn interrupted": (ENDINGS["uvicorn interrupted"], "Shutting down"),
+    "uvicorn factory": (ENDINGS["uvicorn factory"], "Shutting down"),
+    "uvicorn factory interrupted": (ENDINGS["uvicorn factory interrupted"], "Shutting down"),
     "gunicorn sync": (Case("wsgi", f"{GUNICORN} tests.served:app"), "Handling signal: term"),
     "gunicorn gevent": (CASES["gunicorn gevent"], "Handling signal: term"),
 }
@@ -426,8 +433,7 @@ def test_workers_that_are_replaced(tmp_path: Path) -> None:
     case = Case("wsgi", f"{GUNICORN} --max-requests 2 tests.served:app")
     paths = [f"/plain/{number}" for number in range(5)]
     with started(case, tmp_path, NEVER) as server:
-        for path in paths:
-            ask(server.port, [path])
+        ask(server.port, paths)
         servers.wait_for(lambda: delivered(tmp_path) == [paths[:4]] * 3)
         assert server.stop() == 0
     assert delivered(tmp_path) == [paths] * 3

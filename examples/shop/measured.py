@@ -1,4 +1,4 @@
-"""The same app, with every request recorded into the file that the environment names."""
+"""The same app, with every request recorded: each by itself in a file, and counted in a store."""
 
 import os
 
@@ -6,4 +6,10 @@ import reqcov
 
 from .web import app as shop
 
-app = reqcov.wrap(shop, source=["examples.shop"], sinks=[reqcov.JsonLinesSink(os.environ["SHOP_RECORDS"])])
+app = reqcov.wrap(
+    shop,
+    source=["examples.shop"],
+    sinks=[reqcov.JsonLinesSink(os.environ["SHOP_RECORDS"])],
+    store=os.environ["SHOP_STORE"],
+    build="demo",
+)

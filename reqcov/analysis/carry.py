@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ast
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
 
-from reqcov.analysis.code import Code, Function, lines, parse, without_warnings
+from reqcov.analysis.code import Code, lines, parse, without_warnings
 from reqcov.analysis.masks import Mask, span
 
 
@@ -24,6 +24,14 @@ class Carried:
         for old, by in self.moves:
             carried |= _shifted(mask & old, by)
         return carried
+
+    def arcs(self, arcs: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+        """What became of arcs of the old text: an arc is within one function, and moves with it."""
+        for start, end in arcs:
+            line = max(start, end)  # the other end is negative where the function is entered or left
+            for old, by in self.moves:
+                if old >> line & 1:
+                    yield start + (by if start > 0 else -by), end + (by if end > 0 else -by)
 
     def dropped(self, mask: Mask) -> Mask:
         """The lines of the old text that could not be carried."""
@@ -49,7 +57,7 @@ def carry(old: str, new: str, read: Callable[[str], Code] = parse) -> Carried:
     if lines(old) == lines(new):
         return EVERYTHING
     pairs = _Pairs(_written(old, read), _written(new, read))
-    pairs.find(lambda one: (one.function.name, one.text))
+    pairs.find(lambda one: (one.name, one.text))
     pairs.find(lambda one: one.text, only_one=True)
     return Carried(tuple(pairs.moves))
 
@@ -58,7 +66,9 @@ def carry(old: str, new: str, read: Callable[[str], Code] = parse) -> Carried:
 class _Written:
     """A function as it is written."""
 
-    function: Function
+    name: str
+    first: int
+    body: Mask
     indent: str
     raw: str
     text: str
@@ -88,7 +98,8 @@ def _written(text: str, read: Callable[[str], Code]) -> list[_Written]:
         own = source[function.first - 1 : function.last]
         indent = own[0][: -len(own[0].lstrip(" \t\f"))]
         dedented = "\n".join(line.removeprefix(indent) for line in own)
-        found.append(_Written(function, indent, "\n".join(own), dedented))
+        body = span(function.body, function.last)
+        found.append(_Written(function.name, function.first, body, indent, "\n".join(own), dedented))
     return sorted(found, key=lambda each: -len(each.text))
 
 
@@ -106,20 +117,20 @@ class _Pairs:
         """Pair what is free and has the same key."""
         theirs = _by(key, self._theirs)
         for same, ours in _by(key, self._ours).items():
-            these = [each for each in ours if not self._left >> each.function.body & 1]
-            those = [each for each in theirs.get(same, ()) if not self._filled >> each.function.body & 1]
+            these = [each for each in ours if each.body & ~self._left]
+            those = [each for each in theirs.get(same, ()) if each.body & ~self._filled]
             if only_one and not len(these) == len(those) == 1:
                 continue
             for one in these:
                 other = next((each for each in those if one.means(each)), None)
                 if other is not None:
                     those.remove(other)
-                    self._pair(one.function, other.function)
+                    self._pair(one, other)
 
-    def _pair(self, one: Function, other: Function) -> None:
-        by = other.body - one.body
+    def _pair(self, one: _Written, other: _Written) -> None:
+        by = other.first - one.first
         # What is in them may have been paired before, by its name.
-        moved = span(one.body, one.last) & ~self._left & ~_shifted(self._filled, -by)
+        moved = one.body & ~self._left & ~_shifted(self._filled, -by)
         self.moves.append((moved, by))
         self._left |= moved
         self._filled |= _shifted(moved, by)

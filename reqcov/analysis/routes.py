@@ -22,7 +22,7 @@ class RouteRow:
     requests: int
     """An estimate where not every request is sampled."""
     share: float
-    """Of the requests, 0 to 1."""
+    """Of the requests to the routes asked for, 0 to 1."""
     statuses: dict[str, int]
     """Requests by class of status, `2xx`; `none` where there was no answer."""
     lines: int
@@ -30,7 +30,7 @@ class RouteRow:
     reach: float
     """These, as a share of all function statements, 0 to 1."""
     only_here: int
-    """Of its lines, those that no other of the routes ran."""
+    """Of its lines, those that no other route ran, be it among those asked for or not."""
     behaviours: int
     """Distinct footprints."""
     first_seen: datetime
@@ -50,11 +50,13 @@ class Routes:
 def routes(view: View) -> Routes:
     """The routes that were chosen."""
     by_route: dict[int, list[Hit]] = defaultdict(list)
-    for hit in view.hits:
+    for hit in view.all_hits:
         by_route[hit.route].append(hit)
-    ran = {key: view.ran({hit.footprint for hit in hits}) for key, hits in by_route.items()}
+    ran = {key: view.ran(hit.footprint for hit in hits) for key, hits in by_route.items()}
+    shared = ran_twice(ran.values())
     rows = []
-    for key, hits in by_route.items():
+    for key in view.routes.keys() & by_route.keys():
+        hits = by_route[key]
         requests = sum(hit.requests for hit in hits)
         lines = count(ran[key].values())
         rows.append(
@@ -66,8 +68,8 @@ def routes(view: View) -> Routes:
                 statuses=statuses(hits),
                 lines=lines,
                 reach=lines / view.reachable if view.reachable else 0.0,
-                only_here=count(only_here(ran, key).values()),
-                behaviours=len({hit.footprint for hit in hits}),
+                only_here=count(mask & ~shared[path] for path, mask in ran[key].items()),
+                behaviours=len(view.behaviours(hits)),
                 first_seen=moment(min(hit.first_seen for hit in hits)),
                 last_seen=moment(max(hit.last_seen for hit in hits)),
             )
@@ -76,14 +78,15 @@ def routes(view: View) -> Routes:
     return Routes(requests=round(view.requests), reachable=view.reachable, routes=rows)
 
 
-def only_here(ran: dict[int, dict[str, Mask]], key: int) -> dict[str, Mask]:
-    """By path, what ran of one and of no other."""
-    mine = dict(ran[key])
-    for other, masks in ran.items():
-        if other != key:
-            for path in mine.keys() & masks.keys():
-                mine[path] &= ~masks[path]
-    return mine
+def ran_twice(ran: Iterable[dict[str, Mask]]) -> dict[str, Mask]:
+    """By path, what ran of more than one."""
+    once: dict[str, Mask] = defaultdict(int)
+    twice: dict[str, Mask] = defaultdict(int)
+    for masks in ran:
+        for path, mask in masks.items():
+            twice[path] |= once[path] & mask
+            once[path] |= mask
+    return twice
 
 
 def count(masks: Iterable[Mask]) -> int:

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import platform
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from fnmatch import fnmatchcase
-from functools import cached_property, partial
+from functools import cached_property
+from typing import Literal
 
-import coverage
-
-from reqcov.analysis.carry import Carried, carry
-from reqcov.analysis.code import DEFAULT_EXCLUDE, Code, decode, parse
+from reqcov.analysis.carry import EVERYTHING, Carried, carry
+from reqcov.analysis.code import DEFAULT_EXCLUDE, Code, decode
 from reqcov.analysis.masks import Mask, numbers
-from reqcov.store.model import unpack_labels
+from reqcov.analysis.parsed import Parsed, Track
+from reqcov.record import UNMATCHED, unpack_arcs
+from reqcov.store.model import OTHER, UNREAD, unpack_labels
 from reqcov.store.reading import Hit, Route, StoredSource, StoreReader
-
-Track = Callable[[Collection[StoredSource]], Iterable[StoredSource]]
-"""Shows how far something that takes long has come."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,10 +47,16 @@ class Chosen:
         """Whether the build is asked for."""
         return not self.builds or any(fnmatchcase(build, pattern) for pattern in self.builds)
 
-    def fits_route(self, route: Route) -> bool:
-        """Whether the route is asked for."""
-        names = {route.context, route.template}
-        return not self.routes or any(name == p or fnmatchcase(name, p) for p in self.routes for name in names)
+    def pick(self, routes: Mapping[int, Route]) -> dict[int, Route]:
+        """Those of the routes that are asked for; a pattern that is the name of some stands for these alone."""
+        if not self.routes:
+            return dict(routes)
+        names = {key: (route.context, route.template or UNMATCHED) for key, route in routes.items()}
+        picked: set[int] = set()
+        for pattern in self.routes:
+            exactly = {key for key, own in names.items() if pattern in own}
+            picked |= exactly or {key for key, own in names.items() if any(fnmatchcase(name, pattern) for name in own)}
+        return {key: route for key, route in routes.items() if key in picked}
 
     def fits_labels(self, labels: Mapping[str, str]) -> bool:
         """Whether requests with these labels are asked for."""
@@ -72,6 +74,8 @@ class File:
     text: str | None
     """None where it was not kept: the file had been edited since it was imported."""
     code: Code
+    builds: frozenset[str]
+    """That used this version, or the last one before it where the file is shown as it is now."""
 
 
 class View:
@@ -93,88 +97,108 @@ class View:
           ran last.
         - `track`: goes through the files that are to be parsed.
         """
-        self._reader = reader
-        self._exclude = exclude
-        self.routes = {key: route for key, route in reader.routes().items() if chosen.fits_route(route)}
-        """By id, the routes that were asked for, with or without requests."""
-        self.hits = self._chosen_hits(chosen)
+        self.chosen = chosen
+        self.all_routes = reader.routes()
+        """By id, with or without requests."""
+        self.routes = chosen.pick(self.all_routes)
+        """Of these, the ones that were asked for."""
+        self.all_hits = _fitting(reader.hits(chosen.since_day), chosen)
+        """The requests to all routes that fit otherwise."""
+        self.hits = [hit for hit in self.all_hits if hit.route in self.routes]
         """The requests that were asked for."""
         self._footprints = reader.footprints()
-        sources = reader.sources()
-        shown: dict[str, StoredSource] = {}
-        for source in sorted(sources.values(), key=lambda each: each.last_seen):
-            if any(map(chosen.fits_build, source.builds)):
-                shown[source.source.path] = source
-        codes = self._codes(shown.values(), track)
-        self.files: dict[str, File] = {}
-        """By path in order, every measured file that was imported in the builds asked for."""
-        for path, source in sorted(shown.items()):
-            digest, now = source.source.digest, current(path) if current else None
-            if now is None or hashlib.sha256(now).hexdigest() == digest:
-                self.files[path] = File(path, digest, self._text(digest), codes[digest])
-            else:
-                text = decode(now)
-                self.files[path] = File(path, hashlib.sha256(now).hexdigest(), text, parse(text, exclude))
+        self._lines = reader.lines()
+        self._sources = reader.sources()
+        self._parsed = Parsed(reader, exclude, track)
         self._carried: dict[int, Carried] = {}
-        self._dropped: dict[int, tuple[str, Mask]] = {}
-        used = {key for footprint in {hit.footprint for hit in self.hits} for key in self._footprints[footprint][1]}
-        lines = {key: each for key, each in reader.lines().items() if key in used}
-        self._pieces = {
-            key: (sources[each.source].source.path, self._shown(each.mask, sources[each.source]))
-            for key, each in lines.items()
-        }
-        # Each set of lines: the path, and the function statements of the version shown that it stands for.
-        self.seen: dict[str, Mask] = defaultdict(int)
-        """By path, the function statements that any request ran, chosen or not, sampled or not."""
-        for source in sources.values():
-            self.seen[source.source.path] |= self._shown(source.ran, source)
+        self._pieces: dict[int, tuple[str, Mask]] = {}
+        self._arcs: dict[int, frozenset[tuple[int, int]]] = {}
+        shown: dict[str, StoredSource] = {}
+        for source in sorted(self._sources.values(), key=lambda each: each.last_seen):
+            if not chosen.builds or any(map(chosen.fits_build, source.builds)):
+                shown[source.source.path] = source
+        used = {self._lines[key].source for key in self._held(hit.footprint for hit in self.hits)}
+        self._parsed.prepare(source.source.digest for source in shown.values())
+        self._parsed.prepare(self._sources[key].source.digest for key in used)
+        self.files = {path: self._file(source, current) for path, source in sorted(shown.items())}
+        """By path in order, every measured file that was imported in the builds asked for."""
 
-    def _chosen_hits(self, chosen: Chosen) -> list[Hit]:
-        by_labels: dict[str, list[Hit]] = defaultdict(list)
-        for hit in self._reader.hits(chosen.since_day):
-            if hit.route in self.routes and chosen.fits_build(hit.build):
-                by_labels[hit.labels].append(hit)
-        return [hit for labels, hits in by_labels.items() if chosen.fits_labels(unpack_labels(labels)) for hit in hits]
+    def _file(self, source: StoredSource, current: Callable[[str], bytes | None] | None) -> File:
+        path, digest = source.source
+        now = current(path) if current else None
+        if now is None or hashlib.sha256(now).hexdigest() == digest:
+            return File(path, digest, self._parsed.text(digest), self._parsed.code(digest), source.builds)
+        text = decode(now)
+        return File(path, hashlib.sha256(now).hexdigest(), text, self._parsed.read(text), source.builds)
 
-    def _text(self, digest: str) -> str | None:
-        content = self._reader.content(digest)
-        return decode(content) if content is not None else None
+    def _held(self, footprints: Iterable[int]) -> set[int]:
+        """The ids of the sets of lines that any of these footprints holds."""
+        return set().union(*(self._footprints[footprint][1] for footprint in set(footprints)))
 
-    def _codes(self, sources: Iterable[StoredSource], track: Track) -> dict[str, Code]:
-        """What each source consists of, by digest; from memory where an earlier reader has worked it out."""
-        versions = platform.python_version(), coverage.__version__, self._exclude
-        rules = hashlib.sha256(repr(versions).encode()).hexdigest()[:16]
-        codes = {digest: Code.from_dict(json.loads(text)) for digest, text in self._reader.parsed(rules).items()}
-        new = {source.source.digest: source for source in sources if source.source.digest not in codes}
-        if new:
-            for source in track(list(new.values())):
-                text = self._text(source.source.digest)
-                codes[source.source.digest] = Code() if text is None else parse(text, self._exclude)
-            worked_out = {digest: json.dumps(codes[digest].to_dict()).encode() for digest in new}
-            self._reader.remember_parsed(rules, worked_out)
-        return codes
+    def _piece(self, key: int) -> tuple[str, Mask]:
+        """The path, and the function statements of the version shown, that a set of lines stands for."""
+        if key not in self._pieces:
+            source = self._sources[self._lines[key].source]
+            self._pieces[key] = source.source.path, self._shown(self._lines[key].mask, source)
+        return self._pieces[key]
 
     def _shown(self, mask: Mask, source: StoredSource) -> Mask:
         """The function statements of the version shown that lines of another one stand for."""
-        path, digest = source.source
-        file = self.files.get(path)
+        file = self.files.get(source.source.path)
         if file is None:
             return 0
-        if digest != file.digest:
-            if source.id not in self._carried:
-                read = partial(parse, exclude=self._exclude)
-                self._carried[source.id] = carry(self._text(digest) or "", file.text or "", read)
-            way = self._carried[source.id]
-            self._dropped[source.id] = path, self._dropped.get(source.id, (path, 0))[1] | way.dropped(mask)
-            mask = way.lines(mask)
+        mask = self._way(source, file).lines(mask)
         return file.code.translate(mask) & file.code.in_functions
 
-    @property
+    def _way(self, source: StoredSource, file: File) -> Carried:
+        """From a version to the one that is shown."""
+        if source.id not in self._carried:
+            digest = source.source.digest
+            old, new = self._parsed.text(digest), file.text
+            if digest == file.digest:
+                self._carried[source.id] = EVERYTHING
+            elif old is None or new is None:
+                self._carried[source.id] = Carried(())
+            else:
+                self._carried[source.id] = carry(old, new, {old: self._parsed.code(digest), new: file.code}.__getitem__)
+        return self._carried[source.id]
+
+    @cached_property
+    def seen(self) -> dict[str, Mask]:
+        """By path, the function statements that any request ran, chosen or not, sampled or not."""
+        ran = [source for source in self._sources.values() if source.ran]
+        self._parsed.prepare(source.source.digest for source in ran)
+        found: dict[str, Mask] = defaultdict(int)
+        for source in ran:
+            found[source.source.path] |= self._shown(source.ran, source)
+        return dict(found)
+
+    @cached_property
+    def covered(self) -> dict[str, Mask]:
+        """By path, the function statements that the chosen requests ran.
+
+        Where no request was left out, with those that only requests ran which were not sampled.
+        """
+        ran = self.ran(hit.footprint for hit in self.hits)
+        if self.chosen.everything:
+            for path, mask in self.seen.items():
+                ran[path] = ran.get(path, 0) | mask
+        return ran
+
+    @cached_property
     def dropped(self) -> dict[str, int]:
-        """By path, how many lines of earlier versions could not be carried over, for their function changed."""
+        """By path, how many statements of earlier versions the chosen requests ran that could not be carried over."""
+        ran: dict[int, Mask] = defaultdict(int)
+        for key in self._held(hit.footprint for hit in self.hits):
+            ran[self._lines[key].source] |= self._lines[key].mask
         found: dict[str, int] = defaultdict(int)
-        for path, mask in self._dropped.values():
-            found[path] += mask.bit_count()
+        for key, mask in ran.items():
+            source = self._sources[key]
+            file = self.files.get(source.source.path)
+            if file is not None and file.digest != source.source.digest:
+                code = self._parsed.code(source.source.digest)
+                statements = code.translate(mask) & ~code.excluded
+                found[file.path] += self._way(source, file).dropped(statements).bit_count()
         return {path: lines for path, lines in found.items() if lines}
 
     @cached_property
@@ -190,13 +214,38 @@ class View:
     def ran(self, footprints: Iterable[int]) -> dict[str, Mask]:
         """By path, the function statements that any of these footprints holds."""
         found: dict[str, Mask] = defaultdict(int)
-        for key in {key for footprint in footprints for key in self._footprints[footprint][1]}:
-            path, mask = self._pieces[key]
+        for path, mask in map(self._piece, self._held(footprints)):
             found[path] |= mask
         return dict(found)
 
-    def requests_by_line(self, hits: Iterable[Hit]) -> dict[str, dict[int, float]]:
-        """By path and line, how many of the requests ran it."""
+    @cached_property
+    def branches(self) -> Literal["all", "some", "none"]:
+        """How much of what the chosen requests ran was recorded with its arcs."""
+        kinds = {bool(self._lines[key].arcs) for key in self._held(hit.footprint for hit in self.hits)}
+        return "some" if len(kinds) > 1 else "all" if True in kinds else "none"
+
+    def arcs(self, footprints: Iterable[int]) -> dict[str, set[tuple[int, int]]]:
+        """By path, the arcs in functions of the version shown that any of these footprints holds."""
+        found: dict[str, set[tuple[int, int]]] = defaultdict(set)
+        for key in self._held(footprints):
+            found[self._sources[self._lines[key].source].source.path] |= self._shown_arcs(key)
+        return dict(found)
+
+    def _shown_arcs(self, key: int) -> frozenset[tuple[int, int]]:
+        if key not in self._arcs:
+            lines = self._lines[key]
+            source = self._sources[lines.source]
+            file = self.files.get(source.source.path)
+            arcs: Iterable[tuple[int, int]] = ()
+            if file is not None:
+                inner = file.code.standing_for(file.code.in_functions)
+                arcs = self._way(source, file).arcs(unpack_arcs(lines.arcs))
+                arcs = (arc for arc in arcs if all(end < 0 or inner >> end & 1 for end in arc))
+            self._arcs[key] = frozenset(arcs)
+        return self._arcs[key]
+
+    def requests_by_piece(self, hits: Iterable[Hit]) -> list[tuple[str, Mask, float]]:
+        """Paths, lines that ran together, and how many of the requests ran them."""
         by_footprint: dict[int, float] = defaultdict(float)
         for hit in hits:
             by_footprint[hit.footprint] += hit.requests
@@ -204,9 +253,12 @@ class View:
         for footprint, requests in by_footprint.items():
             for key in self._footprints[footprint][1]:
                 by_piece[key] += requests
+        return [(*self._piece(key), requests) for key, requests in by_piece.items()]
+
+    def requests_by_line(self, hits: Iterable[Hit]) -> dict[str, dict[int, float]]:
+        """By path and line, how many of the requests ran it."""
         found: dict[str, dict[int, float]] = defaultdict(lambda: defaultdict(float))
-        for key, requests in by_piece.items():
-            path, mask = self._pieces[key]
+        for path, mask, requests in self.requests_by_piece(hits):
             lines = found[path]
             for number in numbers(mask):
                 lines[number] += requests
@@ -216,9 +268,22 @@ class View:
         """The footprint as `RequestRecord.footprint` has it."""
         return self._footprints[footprint][0]
 
+    def behaviours(self, hits: Iterable[Hit]) -> set[int]:
+        """The footprints of these requests, without the two that stand for what is not known."""
+        return {each for each in {hit.footprint for hit in hits} if self.address(each) not in (UNREAD, OTHER)}
+
     def holding(self, path: str, line: int) -> set[int]:
-        """The footprints that hold a line."""
+        """The footprints of chosen requests that hold a line."""
         wanted = 1 << line
-        pieces = {key for key, (name, mask) in self._pieces.items() if name == path and mask & wanted}
         used = {hit.footprint for hit in self.hits}
+        pieces = {key for key in self._held(used) if self._piece(key)[0] == path and self._piece(key)[1] & wanted}
         return {key for key in used if not pieces.isdisjoint(self._footprints[key][1])}
+
+
+def _fitting(hits: Iterable[Hit], chosen: Chosen) -> list[Hit]:
+    """Those of the requests that fit, whatever their route."""
+    hits = [hit for hit in hits if chosen.fits_build(hit.build)]
+    if not chosen.labels:
+        return hits
+    fits = {labels: chosen.fits_labels(unpack_labels(labels)) for labels in {hit.labels for hit in hits}}
+    return [hit for hit in hits if fits[hit.labels]]

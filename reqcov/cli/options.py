@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,35 +15,31 @@ import click
 import coverage
 from coverage.exceptions import CoverageException
 from coverage.misc import join_regex
-from rich.console import Console
-from rich.progress import track
 
 from reqcov.analysis.view import Chosen, View
 from reqcov.config import configured
-from reqcov.errors import ConfigError, StoreError
+from reqcov.errors import ConfigError, ReqcovError, StoreError
 from reqcov.store.locate import DEFAULT, store_path
 from reqcov.store.reading import reading
 
 Command = Callable[..., None]
 
+MANY_FILES = 50
+"""Parsing more than these takes so long that progress is shown."""
 
-class Since(click.ParamType[date]):
-    """A day, or how long ago it was."""
 
-    name = "DATE|AGE"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
-        """`2026-11-22`; `7d` and `2w` ago."""
-        if isinstance(value, date):
-            return value
-        try:
-            return datetime.now(UTC).date() - age(value)
-        except ValueError:
-            pass
-        try:
-            return date.fromisoformat(value)
-        except ValueError:
-            self.fail(f"{value!r} is neither a date (2026-11-22) nor an age in days or weeks (7d, 2w).", param, ctx)
+def since(text: str) -> date:
+    """`2026-11-22`; `7d` and `2w` ago. Raises click.BadParameter for anything else."""
+    try:
+        return datetime.now(UTC).date() - age(text)
+    except (ValueError, OverflowError):
+        pass
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise click.BadParameter(
+            f"{text!r} is neither a date (2026-11-22) nor an age in days or weeks (7d, 2w)."
+        ) from None
 
 
 def age(text: str) -> timedelta:
@@ -53,19 +50,12 @@ def age(text: str) -> timedelta:
     return timedelta(days=int(found[1]) * (7 if found[2] == "w" else 1))
 
 
-class Label(click.ParamType[tuple[str, str]]):
-    """A label's key and a pattern for its value."""
-
-    name = "KEY=VALUE"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
-        """`tenant=acme`."""
-        if isinstance(value, tuple):
-            return value
-        key, equals, pattern = value.partition("=")
-        if not equals or not key:
-            self.fail(f"{value!r} is no label; write key=value.", param, ctx)
-        return key, pattern
+def label(text: str) -> tuple[str, str]:
+    """A label's key and a pattern for its value: `tenant=acme`. Raises click.BadParameter for anything else."""
+    key, equals, pattern = text.partition("=")
+    if not equals or not key:
+        raise click.BadParameter(f"{text!r} is no label; write key=value.")
+    return key, pattern
 
 
 store_option = click.option(
@@ -106,46 +96,76 @@ def _store(value: str | None) -> Path:
         raise click.UsageError(str(error)) from error
 
 
+_ROUTE = click.option(
+    "--route", multiple=True, metavar="GLOB", help="Only these routes: 'GET /orders/*' or '/orders/*'."
+)
+_LABEL = click.option(
+    "--label",
+    multiple=True,
+    metavar="KEY=VALUE",
+    callback=lambda ctx, param, values: tuple(map(label, values)),  # noqa: ARG005
+    help="Only requests with this label; VALUE may be a glob.",
+)
+_SINCE = click.option(
+    "--since",
+    metavar="DATE|AGE",
+    callback=lambda ctx, param, value: since(value) if value is not None else None,  # noqa: ARG005
+    help="Only requests from this day on (UTC): 2026-11-22, 7d, 2w.",
+)
+_BUILD = click.option("--build", multiple=True, metavar="GLOB", help="Only requests to this build.")
+
+
 def choosing(function: Command) -> Command:
     """Options for which requests are asked for; they arrive as `chosen`."""
+    return _ROUTE(choosing_within(function))
+
+
+def choosing_within(function: Command) -> Command:
+    """The same without `--route`, for commands that are told the route otherwise."""
 
     @wraps(function)
     def with_choice(
-        route: tuple[str, ...],
         label: tuple[tuple[str, str], ...],
         since: date | None,
         build: tuple[str, ...],
+        route: tuple[str, ...] = (),
         **rest: Any,
     ) -> None:
         function(chosen=Chosen(routes=route, labels=label, since=since, builds=build), **rest)
 
-    for option in (
-        click.option("--build", multiple=True, metavar="GLOB", help="Only requests to this build."),
-        click.option("--since", type=Since(), help="Only requests from this day on (UTC): 2026-11-22, 7d, 2w."),
-        click.option(
-            "--label", type=Label(), multiple=True, help="Only requests with this label; VALUE may be a glob."
-        ),
-        click.option(
-            "--route", multiple=True, metavar="GLOB", help="Only these routes: 'GET /orders/*' or '/orders/*'."
-        ),
-    ):
-        with_choice = option(with_choice)
-    return with_choice
+    return _LABEL(_SINCE(_BUILD(with_choice)))
 
 
 @contextmanager
-def view_of(store: Path, chosen: Chosen, current: Callable[[str], bytes | None] | None = None) -> Iterator[View]:
-    """What was chosen from the store.
+def view_of(store: Path, chosen: Chosen, *, current: bool = False) -> Iterator[View]:
+    """What was chosen from the store; on the files of the current folder where `current` is set.
 
     Raises StoreError where there is nothing: the store is empty, or no request fits.
     """
     with reading(store) as reader:
-        if not reader.hits():
-            raise StoreError(f"The store {store} holds no requests yet; send your server some.")
-        view = View(reader, chosen, exclude=excluded(), current=current, track=_tracked)
+        view = View(reader, chosen, exclude=excluded(), current=current_file if current else None, track=_tracked)
         if not view.hits:
-            raise StoreError(f"No request in {store} fits; widen --route, --label, --since or --build.")
+            if not reader.hits():
+                raise StoreError(f"The store {store} holds no requests yet; send your server some.")
+            raise _nothing(store, view)
         yield view
+
+
+def _nothing(store: Path, view: View) -> ReqcovError:
+    """Why no request fits."""
+    if view.routes or not view.all_hits:
+        return StoreError(f"No request in {store} fits; widen --route, --label, --since or --build.")
+    contexts = [route.context for route in view.all_routes.values()]
+    return StoreError(
+        f"No route fits {' or '.join(map(repr, view.chosen.routes))}; "
+        + (nearest(view.chosen.routes[0], contexts) or "`reqcov routes` lists them.")
+    )
+
+
+def nearest(name: str, names: list[str]) -> str:
+    """`did you mean 'GET /orders'?`; empty where no name is like it."""
+    close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    return f"did you mean {' or '.join(map(repr, close))}?" if close else ""
 
 
 def excluded() -> str:
@@ -156,5 +176,10 @@ def excluded() -> str:
         raise ConfigError(f"coverage.py's configuration can't be used: {error}") from error
 
 
-def _tracked(sources: Any) -> Any:
-    return track(sources, "Parsing", console=Console(stderr=True), transient=True, disable=len(sources) < 50)
+def _tracked(digests: Any) -> Any:
+    if len(digests) < MANY_FILES:
+        return digests
+    from rich.console import Console
+    from rich.progress import track
+
+    return track(digests, "Parsing", console=Console(stderr=True), transient=True)

@@ -21,7 +21,7 @@ def command(store: Path, chosen: Chosen, output: str) -> None:
     """Routes by traffic, and how much code each runs.
 
     LINES are distinct statements in functions that the route's requests ran, REACH is their share of all that requests
-    could run, ONLY HERE how many of them no other route runs.
+    could run, ONLY HERE how many of them no other route runs, be it asked for or not.
     """
     with view_of(store, chosen) as view:
         answer = routes(view)
@@ -34,7 +34,7 @@ def command(store: Path, chosen: Chosen, output: str) -> None:
 def show(answer: Routes) -> None:
     """For people."""
     table(
-        ("route", "#requests", "#share", "#lines", "#reach", "#only here", "#behaviours", "last seen"),
+        ("route", "#requests", "#share", "#lines", "#reach", "#only here", "#behaviours", "@last seen"),
         [
             (
                 row.route,

@@ -56,9 +56,13 @@ class Files:
             return
         self._modules_looked_at = len(modules)
         for module in modules:
-            filename = getattr(module, "__file__", None)
+            try:
+                names = object.__getattribute__(module, "__dict__")  # any other way would load a lazy module
+            except AttributeError:  # what is no module may stand in for one
+                continue
+            filename = names.get("__file__")
             if isinstance(filename, str) and filename.endswith((".py", ".pyw")) and filename not in self._answers:
-                self._answers[filename] = self._ask(filename, cast(FrameType, SimpleNamespace(f_globals=vars(module))))
+                self._answers[filename] = self._ask(filename, cast(FrameType, SimpleNamespace(f_globals=names)))
 
     def _ask(self, filename: str, frame: FrameType | None) -> str | None:
         if not filename.endswith((".py", ".pyw")) and Path(filename).suffix:

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from math import floor
+from typing import TYPE_CHECKING
+from unicodedata import combining, east_asian_width
 
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+if TYPE_CHECKING:
+    from rich.table import Table
 
 WIDE = 10_000
-"""Columns in a pipe: nothing is wrapped or cut there."""
+"""Columns: more than any terminal has."""
+
+DROPPED = (
+    "dropped: lines of older versions that ran, in functions that have changed since; --build shows them as they ran."
+)
+
+Row = Sequence[str]
 
 
 def say(*lines: str) -> None:
@@ -21,32 +28,94 @@ def say(*lines: str) -> None:
         print(line)  # noqa: T201
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """A table; the names of columns with numbers begin with `#`, and they are set to the right."""
-    terminal = sys.stdout.isatty()
-    made = Table(box=SIMPLE_HEAD if terminal else None, pad_edge=False)
-    for name in columns:
-        number = name.startswith("#")
-        made.add_column(name.lstrip("#"), justify="right" if number else "left", no_wrap=number, overflow="fold")
-    for row in rows:
-        made.add_row(*(Text(cell) for cell in row))
-    if terminal:
-        Console().print(made)
+def table(columns: Sequence[str], rows: Iterable[Row], *, bold: Callable[[Row], bool] = lambda row: False) -> None:  # noqa: ARG005
+    """A table; `bold` tells which rows stand out.
+
+    The names of columns with numbers begin with `#`: they are set to the right. Those of times begin with `@`. Neither
+    is cut where the terminal is narrow: times are told by the day then, or by the minute if that is today, and the text
+    of other columns is folded.
+    """
+    if not sys.stdout.isatty():
+        say(*_plain(columns, rows))
         return
-    console = Console(width=WIDE, color_system=None)
-    with console.capture() as capture:
-        console.print(made)
-    say(*(line.rstrip() for line in capture.get().splitlines()))
+    from rich.console import Console
+
+    styled = [(row, "bold" if bold(row) else "") for row in rows]
+    console = Console()
+    made = _made(columns, styled)
+    if console.measure(made, options=console.options.update(width=WIDE)).maximum > console.width:
+        made = _made(columns, [(_shortened(columns, row), style) for row, style in styled])
+    console.print(made)
+
+
+def _plain(columns: Sequence[str], rows: Iterable[Row]) -> Iterator[str]:
+    """Lines that are as long as need be."""
+    cells = [[name.lstrip("#@") for name in columns], *rows]
+    widths = [max(map(_width, column)) for column in zip(*cells, strict=True)]
+    right = [name.startswith("#") for name in columns]
+    for row in cells:
+        padded = []
+        for cell, width, to_right in zip(row, widths, right, strict=True):
+            space = " " * (width - _width(cell))
+            padded.append(space + cell if to_right else cell + space)
+        yield "  ".join(padded).rstrip()
+
+
+def _width(text: str) -> int:
+    """Columns on a terminal."""
+    return (
+        len(text) if text.isascii() else sum((east_asian_width(each) in "WF") + (not combining(each)) for each in text)
+    )
+
+
+def _made(columns: Sequence[str], rows: Iterable[tuple[Row, str]]) -> Table:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    made = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    for name in columns:
+        fixed, title = name[0] in "#@", name.lstrip("#@")
+        made.add_column(
+            title.replace(" ", "\n") if fixed else title,
+            justify="right" if name[0] == "#" else "left",
+            no_wrap=fixed,
+            overflow="fold",
+        )
+    for row, style in rows:
+        made.add_row(*map(Text, row), style=style)
+    return made
+
+
+def _shortened(columns: Sequence[str], row: Row) -> Row:
+    today = when(datetime.now(UTC))[:10]
+    return [
+        (cell[11:] if cell.startswith(today) else cell[:10]) if name.startswith("@") else cell
+        for name, cell in zip(columns, row, strict=True)
+    ]
 
 
 def percent(share: float) -> str:
-    """`0.1234` as `12.3%`."""
-    return f"{100 * share:.1f}%"
+    """`0.1234` as `12.3%`; only all is `100.0%`, and only nothing `0.0%`."""
+    tenths = round(1000 * share)
+    if tenths == 1000 and share < 1:
+        tenths = 999
+    if tenths == 0 and share > 0:
+        tenths = 1
+    return f"{tenths / 10:.1f}%"
 
 
 def when(moment: datetime) -> str:
     """To the minute, in UTC."""
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M}"
+
+
+def ago(seconds: float) -> str:
+    """`0.4 s`, `12 min`, `3 h`, `5 days`."""
+    for size, unit in ((86_400, " days"), (3_600, " h"), (60, " min")):
+        if seconds >= 2 * size:
+            return f"{floor(seconds / size)}{unit}"
+    return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
 
 
 def size(count: int) -> str:

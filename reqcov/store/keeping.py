@@ -66,9 +66,7 @@ def reset(path: Path) -> None:
     """
     with opened(path) as connection, transaction(connection):
         for table, _ in PRUNE:
-            # A process that lives, or may, must find itself known: it takes the file for another one otherwise.
-            which = "ended IS NOT NULL" if table == "writer" else "true"
-            connection.execute(f"DELETE FROM {table} WHERE {which}")
+            connection.execute(f"DELETE FROM {table}")
         schema.begin_generation(connection)
 
 
@@ -94,7 +92,6 @@ def shrink(path: Path) -> None:
     """Give room that is free in the file back to the system. Raises StoreError where that can't be done now."""
     with opened(path) as connection:
         connection.execute("VACUUM")
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def snapshot(path: Path, name: str, *, replace: bool = False) -> Path:
@@ -111,7 +108,7 @@ def snapshot(path: Path, name: str, *, replace: bool = False) -> Path:
         raise StoreError(f"There is a snapshot {name} already; take another name, or --force to replace it.")
     with reading(path), beside(target) as file:
         copy(path, file)
-        with opened(file) as connection, transaction(connection):
+        with opened(file) as connection:
             connection.execute("UPDATE origin SET home = ''")
     return target
 

@@ -10,7 +10,6 @@ from sqlite3 import Connection
 from typing import Protocol, TypeVar
 
 from reqcov.errors import StoreError
-from reqcov.store import schema
 from reqcov.store.keeping import beside
 from reqcov.store.model import Piece, Tally, Writer
 from reqcov.store.reading import Build, Hit, Lines, Route, StoredSource, StoreReader, reading
@@ -69,7 +68,6 @@ def merge(inputs: Sequence[Path], out: Path, track: Track) -> None:
         file = out if out.exists() else stack.enter_context(beside(out))
         connection = stack.enter_context(opened(file))
         stack.enter_context(transaction(connection))
-        schema.prepare(connection, str(file))
         for path in others:
             with reading(path) as reader:  # alone: what goes wrong here is the fault of `path`
                 content = Content.of(reader)

@@ -141,12 +141,17 @@ class Batch:
     """What ran of each source in any request, complete or not: bit n is line n."""
 
 
+def storable(text: str) -> str:
+    """`text`, with `?` for what has no UTF-8: parts of bytes that somebody decoded regardless."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+
+
 def pack_labels(labels: Mapping[str, str]) -> str:
     """Labels as one text, equal for equal labels; what is too long is cut."""
     if not labels:
         return ""
     some = sorted(labels.items())[:LABELS_AT_ONCE]
-    cut = {key[:LABEL_LENGTH]: value[:LABEL_LENGTH] for key, value in some}
+    cut = {storable(key[:LABEL_LENGTH]): storable(value[:LABEL_LENGTH]) for key, value in some}
     return json.dumps(cut, sort_keys=True, ensure_ascii=False)
 
 

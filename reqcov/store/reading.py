@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from reqcov.errors import StoreBusy, StoreError
 from reqcov.record import UNMATCHED
@@ -37,8 +38,7 @@ class Route:
         return f"{self.method} {template}" if self.method else template
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(NamedTuple):
     """Requests that were alike."""
 
     build: str
@@ -112,7 +112,7 @@ class StoreReader:
             WHERE day >= ? GROUP BY build, route, status, labels, footprint, day""",
             (since,),
         )
-        return [Hit(*row) for row in rows]
+        return list(map(Hit._make, rows))
 
     def counts(self) -> list[tuple[str, Hit]]:
         """All requests, counted for each origin; with its uuid."""
@@ -184,6 +184,24 @@ class StoreReader:
         names = [column[0] for column in cursor.description]
         return [Writer(**dict(zip(names, row, strict=True))) for row in cursor]
 
+    def unkept(self) -> set[str]:
+        """The digests of sources whose text is not there."""
+        rows = self._connection.execute("SELECT digest FROM source EXCEPT SELECT digest FROM text")
+        return {digest for (digest,) in rows}
+
+    def origins(self) -> dict[str, str]:
+        """The places where requests were counted: the uuid of each, and the file that writes to it."""
+        return dict(self._connection.execute("SELECT uuid, home FROM origin ORDER BY id").fetchall())
+
+    def schema_version(self) -> int:
+        """The version of the tables."""
+        return schema.version_of(self._connection, str(self.path))
+
+    def damage(self) -> str | None:
+        """What SQLite finds wrong with the file; None where it is in order."""
+        (found,) = self._connection.execute("PRAGMA quick_check(1)").fetchone()
+        return None if found == "ok" else str(found)
+
     def parsed(self, rules: str) -> dict[str, bytes]:
         """By digest, what readers before worked out by the same rules."""
         rows = self._connection.execute("SELECT digest, code FROM parsed WHERE rules = ?", (rules,))
@@ -230,28 +248,30 @@ def copy(path: Path, target: Path) -> None:
 
     Raises StoreError where that can't be written.
     """
-    with contextlib.closing(_connected(path)) as connection, opened(target) as copied:
-        connection.backup(copied)
-    with opened(target) as copied, transaction(copied):
-        schema.prepare(copied, str(target))
+    with contextlib.closing(_connected(path)) as connection:
+        try:
+            with contextlib.closing(sqlite3.connect(target)) as copied:
+                connection.backup(copied)
+        except sqlite3.Error as error:
+            raise explained(target, error) from error
+    with opened(target):
+        pass
 
 
 @contextlib.contextmanager
 def _up_to_date(path: Path) -> Iterator[Path]:
-    try:
-        with opened(path) as connection, transaction(connection):
-            schema.prepare(connection, str(path))
-        folder = None
-    except StoreBusy:
-        raise
-    except StoreError:
-        folder = tempfile.TemporaryDirectory(prefix="reqcov-")
-    if folder is None:
+    """The file, or a copy where it can't be written."""
+    with contextlib.ExitStack() as stack:
+        try:
+            with opened(path):
+                pass
+        except StoreBusy:
+            raise
+        except StoreError:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="reqcov-"))
+            copy(path, Path(folder) / path.name)
+            path = Path(folder) / path.name
         yield path
-        return
-    with folder as name:
-        copy(path, Path(name) / path.name)
-        yield Path(name) / path.name
 
 
 def _connected(path: Path) -> sqlite3.Connection:

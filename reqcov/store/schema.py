@@ -14,7 +14,7 @@ APPLICATION_ID = 0x72716376
 # REFERENCES says is not enforced, for that would cost each batch; the tests hold us to it.
 MIGRATIONS = (
     """
-    -- Changes whenever rows that a writer may remember are deleted, and with the tables.
+    -- One more whenever rows that a writer may remember are deleted, and with the tables; the last one counts.
     CREATE TABLE generation (uuid TEXT NOT NULL);
 
     -- Where a count was first written. Counts of one origin only grow, so merging takes the larger one.
@@ -100,8 +100,12 @@ def prepare(connection: sqlite3.Connection, path: str) -> None:
 
 def begin_generation(connection: sqlite3.Connection) -> None:
     """Have every writer tell again all that it knows."""
-    connection.execute("DELETE FROM generation")
     connection.execute("INSERT INTO generation VALUES (?)", (uuid.uuid4().hex,))
+
+
+def generations(connection: sqlite3.Connection) -> list[str]:
+    """What has been, and what is: the last one."""
+    return [name for (name,) in connection.execute("SELECT uuid FROM generation ORDER BY rowid")]
 
 
 def statements(script: str) -> list[str]:
@@ -112,9 +116,10 @@ def statements(script: str) -> list[str]:
 
 def version_of(connection: sqlite3.Connection, path: str) -> int:
     """The version of its tables; 0 for a file that is empty. Raises StoreError for one that is not ours, or newer."""
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    application, version, tables = connection.execute(  # at once: somebody else may be making the tables
+        "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_master) "
+        "FROM pragma_application_id, pragma_user_version"
+    ).fetchone()
     if application == 0 and version == 0 and tables == 0:
         return 0
     if application != APPLICATION_ID:

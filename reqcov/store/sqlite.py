@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import sqlite3
+import time
 import uuid
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from random import uniform
 from typing import Any, TypeAlias
 
 from reqcov.errors import StoreBusy, StoreError, logger
@@ -26,8 +29,14 @@ from reqcov.store.model import (
 )
 from reqcov.types import Source
 
-PATIENCE = 2.0
-"""Seconds to wait while somebody else writes."""
+PATIENCE = 0.5
+"""Seconds that a server waits while somebody else writes: less than a fork waits for us."""
+
+PAUSE = 0.02
+"""Seconds between two attempts, at most."""
+
+COMMAND_PATIENCE = 5.0
+"""Seconds that a command waits while somebody else writes."""
 
 MAX_WRITERS = 1_000
 """Processes that are remembered; the latest ones."""
@@ -49,22 +58,31 @@ class SQLiteStore:
         """Requests that were written to a file which is no longer there."""
         self._written = 0
         self._file: tuple[int, int] | None = None
+        self._generation = ""
         self._known: tuple[object, ...] = ()
         self._sources: set[Source] = set()
         self._seen: dict[Source, int] = {}
 
-    def write(self, batch: Batch) -> None:
+    def write(self, batch: Batch, patience: float = PATIENCE) -> None:
         """Add the batch, once, however often it is written.
 
-        Raises StoreBusy where somebody else writes for too long, and StoreError where the file can't be written;
-        nothing of the batch is written then.
+        Raises StoreBusy where somebody else writes for `patience` seconds, and StoreError where the file can't be
+        written; nothing of the batch is written then.
         """
+        deadline = time.monotonic() + patience
+        while True:
+            try:
+                self._write(batch)
+                return
+            except StoreBusy:
+                if time.monotonic() >= deadline:
+                    raise
+            time.sleep(uniform(0, PAUSE))  # not in SQLite: there it would hold up all greenlets of the process
+
+    def _write(self, batch: Batch) -> None:
         try:
-            with opened(self.path) as connection:
-                if schema.version_of(connection, str(self.path)) != schema.VERSION:
-                    with transaction(connection):
-                        schema.prepare(connection, str(self.path))
-                self._meet(connection)
+            with opened(self.path, 0) as connection:
+                self._meet(connection, batch.writer.id)
                 texts = self._missing_texts(connection, batch.sources)
                 with transaction(connection):
                     self._add(connection, batch, texts)
@@ -73,18 +91,24 @@ class SQLiteStore:
             raise
         self._sources.update(batch.sources)
         self._seen = dict(batch.seen)
-        self._written = batch.writer.requests
+        self._written = batch.writer.requests - self.gone
 
-    def _meet(self, connection: sqlite3.Connection) -> None:
+    def _meet(self, connection: sqlite3.Connection, writer: str) -> None:
         """Forget what this process has told an earlier store in this place."""
         status = self.path.stat()
-        file = status.st_dev, status.st_ino
-        if self._file is not None and file != self._file:
-            self.gone += self._written
-            self._written = 0
+        self._file = status.st_dev, status.st_ino
+        *earlier, generation = schema.generations(connection)
+        known = self._file, generation
+        row = connection.execute("SELECT requests FROM writer WHERE id = ?", (writer,)).fetchone()
+        kept = self._written if self._generation in earlier else 0  # it was emptied or pruned, or is another file
+        if row is not None:
+            kept = row[0] - self.gone  # an earlier copy has some; the file may have the old number
+        self._generation = generation
+        if kept < self._written:
             logger.warning("reqcov: the store %s was deleted or replaced; what it held is gone", self.path)
-        self._file = file
-        known = (file, *connection.execute("SELECT uuid FROM generation").fetchone())
+            self.gone += self._written - kept
+            self._written = kept
+            self._known = ()
         if known != self._known:
             self._known = known
             self._sources.clear()
@@ -109,7 +133,7 @@ class SQLiteStore:
         rows = Rows(connection)
         if rows.latest_batch(writer.id) >= writer.batch:
             return
-        if connection.execute("SELECT uuid FROM generation").fetchone() != self._known[-1:]:
+        if schema.generations(connection)[-1] != self._generation:
             raise StoreBusy(f"{self.path} was emptied, pruned or migrated at this moment; try again.")
         build = rows.build(writer.build, writer.last_write)
         connection.executemany("INSERT OR IGNORE INTO text VALUES (?, ?)", texts.items())
@@ -119,13 +143,15 @@ class SQLiteStore:
             if self._seen.get(source) != mask:
                 rows.see(source, mask)
         origin = rows.origin(f"{writer.host}:{self._file}")
-        routes = {key[:3]: rows.route(key[:3], batch.endpoints.get(key[:3], "")) for key in batch.hits}
-        labels = {key.labels: rows.labels(key.labels) for key in batch.hits}
-        footprints = {key.footprint: rows.footprint(key.footprint, batch.behaviours) for key in batch.hits}
+        routes = {place: rows.route(place, batch.endpoints.get(place, "")) for place in {key[:3] for key in batch.hits}}
+        labels = {pairs: rows.labels(pairs) for pairs in {key.labels for key in batch.hits}}
+        footprints = {
+            address: rows.footprint(address, batch.behaviours) for address in {key.footprint for key in batch.hits}
+        }
         for key, tally in batch.hits.items():
             place = origin, build, routes[key[:3]], key.status, labels[key.labels], footprints[key.footprint], key.day
             rows.hit(place, tally)
-        rows.writer(vars(writer))
+        rows.writer(vars(writer) | {"lost": writer.lost + self.gone})
 
 
 class Rows:
@@ -271,24 +297,38 @@ class Rows:
 
 
 @contextlib.contextmanager
-def opened(path: Path) -> Iterator[sqlite3.Connection]:
-    """A connection to write over; the file and its folder are made where there are none.
+def opened(path: Path, patience: float = COMMAND_PATIENCE) -> Iterator[sqlite3.Connection]:
+    """A connection to write over; the store and its folder are made where there are none, or brought up to date.
 
+    `patience` is how many seconds each statement waits while somebody else writes.
     Raises StoreBusy and StoreError, also for what SQLite or the system raises in the block.
     """
     try:
         if not path.parent.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             (path.parent / ".gitignore").write_text("*\n")
-        connection = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
+        with contextlib.closing(sqlite3.connect(path, timeout=patience, isolation_level=None)) as connection:
+            version = schema.version_of(connection, str(path))  # before all else: it may be somebody else's
+            _use_wal(connection, time.monotonic() + patience)
             connection.execute("PRAGMA synchronous = NORMAL")
+            if version != schema.VERSION:
+                with transaction(connection):
+                    schema.prepare(connection, str(path))
             yield connection
-        finally:
-            connection.close()
     except (sqlite3.Error, OSError) as error:
         raise explained(path, error) from error
+
+
+def _use_wal(connection: sqlite3.Connection, deadline: float) -> None:
+    """Let readers read while somebody writes. While somebody makes the file, SQLite waits for nobody here."""
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
+                raise
+        time.sleep(uniform(0, PAUSE))
 
 
 @contextlib.contextmanager
@@ -308,11 +348,9 @@ def explained(path: Path, error: Exception) -> StoreError:
     """`error` in a sentence that says what to do."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return StoreBusy(
-            f"{path} is being written to by somebody else, for longer than {PATIENCE:g} seconds; try again."
-        )
+        return StoreBusy(f"{path} is being written to by somebody else, for too long; try again.")
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return StoreError(f"{path} is damaged, or no SQLite file; move it away.")
-    if code == sqlite3.SQLITE_FULL:
+    if code == sqlite3.SQLITE_FULL or getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
         return StoreError(f"{path} can't be written: the disk is full; make room.")
-    return StoreError(f"{path} can't be opened or written: {error}; check the folder and its permissions.")
+    return StoreError(f"{path} can't be opened or written: {error}; check the disk, the folder and its permissions.")

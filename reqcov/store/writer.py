@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 import platform
+import secrets
 import socket
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,6 +20,7 @@ from reqcov.record import RequestRecord, Sink, pack_arcs
 from reqcov.store.model import (
     MAX_FOOTPRINTS,
     MAX_PIECES,
+    MAX_ROUTES,
     MAX_WAITING,
     METHODS,
     OTHER,
@@ -30,12 +32,19 @@ from reqcov.store.model import (
     Tally,
     Writer,
     pack_labels,
+    storable,
 )
-from reqcov.store.sqlite import SQLiteStore
+from reqcov.store.sqlite import PATIENCE, SQLiteStore
 from reqcov.types import Source
 
 INTERVAL = 1.0
 """Seconds between two batches, at most: what a process that is killed loses."""
+
+LAST_PATIENCE = 3.0
+"""Seconds to wait at the end of the process while somebody else writes: there is no next time."""
+
+LATEST = 200
+"""Routes of which the latest request is at hand, to compare the next one with."""
 
 DAY = 86_400
 
@@ -54,7 +63,8 @@ class Measured(Protocol):
 class StoreSink(Sink):
     """Counts requests by behaviour, and writes the counts to the store at `path`.
 
-    Once a behaviour is known, a request costs comparing the lines of each function with those that it ran before.
+    A request that runs what the one before it on the same route ran costs one comparison; one that runs anything else
+    that is known costs comparing the lines of each function with those that it ran before.
     """
 
     interval = INTERVAL
@@ -70,15 +80,17 @@ class StoreSink(Sink):
         stats: Callable[[], Mapping[str, Any]],
     ) -> None:
         self._path = path
-        self._build = build
+        self._build = storable(build)
         self._sample = sample
         self._core = core
         self._files = files
         self._stats = stats
         self._last: dict[Any, tuple[frozenset[int], int]] = {}
         self._pieces: dict[tuple[Any, frozenset[int]], int] = {}
-        self._known: dict[frozenset[int], str] = {}
+        self._latest: dict[tuple[str, str], tuple[Any, str]] = {}
+        self._known: dict[int, str] = {}
         self._behaviours: dict[str, Behaviour] = {}
+        self._shared: dict[Piece, Piece] = {}
         self._seen: dict[Source, int] = {}
         self._endpoints: dict[tuple[str, str, str], str] = {}
         self._begin()
@@ -90,7 +102,7 @@ class StoreSink(Sink):
         self._started = time.time()
         self._batch: Batch | None = None
         self._hits: dict[HitKey, Tally] = {}
-        self._news = False
+        self._news = self._ending = False
         self._number = self._requests = self._peak = self._lost = 0
 
     def before_fork(self) -> None:
@@ -116,8 +128,8 @@ class StoreSink(Sink):
         method = record.method or ""
         if method and method not in METHODS:
             method = OTHER
-        route = record.route or ""
-        if record.endpoint:
+        route = storable(record.route or "")
+        if record.endpoint and len(self._endpoints) < MAX_ROUTES:
             self._endpoints[record.protocol, method, route] = record.endpoint
         status = (record.status or 0) // 100
         labels = pack_labels(record.labels)
@@ -134,17 +146,33 @@ class StoreSink(Sink):
         hits = record.executed.hits
         if hits is None:  # another sink has read it
             hits = record.lines if record.arcs is None else record.arcs
-        signature = frozenset([self._piece(where, some) for where, some in list(hits.items())])
+        place = record.method or "", record.route or ""
+        latest = self._latest.get(place)
+        if latest is not None and latest[0] == hits:
+            return latest[1]
+        address = self._known_or_learned(record, hits)
+        if latest is not None or len(self._latest) < LATEST:
+            self._latest[place] = hits, address
+        return address
+
+    def _known_or_learned(self, record: RequestRecord, hits: Mapping[Any, Collection[Any]]) -> str:
+        signature = 0
+        for where, some in list(hits.items()):
+            piece = self._piece(where, some)
+            if piece is None:
+                self._see(record)
+                return OTHER
+            signature ^= piece
         found = self._known.get(signature)
         if found is None:
             self._see(record)
-            if len(self._behaviours) >= MAX_FOOTPRINTS or len(self._pieces) >= MAX_PIECES:
+            if len(self._known) >= MAX_FOOTPRINTS:
                 return OTHER
             found = self._known[signature] = self._learn(record)
         return found
 
-    def _piece(self, where: Any, some: set[int]) -> int:
-        """A number for what ran of one function or file."""
+    def _piece(self, where: Any, some: Collection[Any]) -> int | None:
+        """A random number for what ran of one function or file; None where there are too many to remember."""
         last = self._last.get(where)
         if last is not None and last[0] == some:
             return last[1]
@@ -152,8 +180,8 @@ class StoreSink(Sink):
         piece = self._pieces.get((where, numbers))
         if piece is None:
             if len(self._pieces) >= MAX_PIECES:
-                return -1  # in no behaviour that is known
-            piece = self._pieces[where, numbers] = len(self._pieces)
+                return None
+            piece = self._pieces[where, numbers] = secrets.randbits(64)
         self._last[where] = numbers, piece
         return piece
 
@@ -167,7 +195,9 @@ class StoreSink(Sink):
                 for name, numbers in record.lines.items()
                 if numbers
             ]
-            self._behaviours[address] = Behaviour(address, tuple(pieces))
+            self._behaviours[address] = Behaviour(
+                address, tuple(self._shared.setdefault(piece, piece) for piece in pieces)
+            )
         return address
 
     def _see(self, record: RequestRecord) -> None:
@@ -181,33 +211,40 @@ class StoreSink(Sink):
         """Write what was counted. Raises StoreError where that fails; it is kept for the next time."""
         self._write()
 
+    def hasten(self) -> None:
+        """From now on, tell the store with each batch that this process ends."""
+        if not self._ending:
+            self._ending, self._news = True, bool(self._number or self._news)
+
     def close(self) -> None:
         """Tell the store that this process ends. Raises StoreError where it can't be told, or what waits is lost."""
         if not self._number and not self._hits:
             return
-        self._news = True
+        self._news = self._ending = True
         try:
-            self._write(ended=time.time())
+            self._write(LAST_PATIENCE)
         except StoreError as error:
             waiting = [*self._hits.values(), *(self._batch.hits.values() if self._batch else ())]
             raise StoreError(f"{sum(tally.count for tally in waiting)} requests are lost: {error}") from error
 
-    def _write(self, ended: float | None = None) -> None:
+    def _write(self, patience: float = PATIENCE) -> None:
         if self._batch is not None:
-            self._store.write(self._batch)  # the same again: perhaps it was written, and only the answer was lost
+            self._store.write(self._batch, patience)  # again: perhaps it was written, and only the answer was lost
             self._batch = None
         if self._hits or self._news:
-            self._batch = self._next_batch(ended)
-            self._store.write(self._batch)
+            self._batch = self._next_batch()
+            self._hits, self._news = {}, False
+            self._number, self._requests, self._peak = (
+                self._batch.writer.batch,
+                self._batch.writer.requests,
+                self._batch.writer.peak,
+            )
+            self._store.write(self._batch, patience)
             self._batch = None
 
-    def _next_batch(self, ended: float | None) -> Batch:
+    def _next_batch(self) -> Batch:
         self._files.meet_imported()
-        hits, self._hits, self._news = self._hits, {}, False
-        requests = sum(tally.count for tally in hits.values())
-        self._number += 1
-        self._requests += requests
-        self._peak = max(self._peak, requests)
+        requests = sum(tally.count for tally in self._hits.values())
         writer = Writer(
             id=self._id,
             host=socket.gethostname(),
@@ -220,16 +257,16 @@ class StoreSink(Sink):
             sample=self._sample,
             started=self._started,
             last_write=time.time(),
-            batch=self._number,
-            requests=self._requests,
-            peak=self._peak,
-            lost=self._lost + self._store.gone,
-            ended=ended,
+            batch=self._number + 1,
+            requests=self._requests + requests,
+            peak=max(self._peak, requests),
+            lost=self._lost,
+            ended=time.time() if self._ending else None,
             stats=json.dumps(self._stats()),
         )
         return Batch(
             writer=writer,
-            hits=hits,
+            hits=self._hits,
             behaviours=self._behaviours,
             endpoints=self._endpoints,
             sources={source: name for name, source in list(self._files.sources.items())},

@@ -1,0 +1,173 @@
+"""What is wrong with a store, in sentences that say what to do."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal
+
+from reqcov.store.model import MAX_FOOTPRINTS, MAX_LABELS, MAX_ROUTES, OTHER
+from reqcov.store.reading import StoreReader
+
+if TYPE_CHECKING:
+    from reqcov.analysis.doctor import Doctor, WriterRow
+
+DAY = 86_400.0
+
+MANY_UNATTRIBUTED = 10
+"""Lines; so few may be of a timer, or a thread that warms something up."""
+
+UNNAMED = "unnamed"
+"""The build of those who did not say which it is."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """Something that is not as it should be."""
+
+    severity: Literal["error", "advice"]
+    """`error`: something was lost, or no data arrives; the exit status is 1 then."""
+    problem: str
+    """One sentence."""
+    advice: str
+    """What to do."""
+
+
+def findings(doctor: Doctor, reader: StoreReader, now: float) -> list[Finding]:
+    """What is not as it should be, the errors first."""
+    found = [*_arrival(doctor, now), *_losses(doctor), *_damage(reader), *_setup(doctor), *_limits(doctor)]
+    return sorted([*found, *_sources(reader)], key=lambda finding: finding.severity != "error")
+
+
+def _error(problem: str, advice: str) -> Finding:
+    return Finding(severity="error", problem=problem, advice=advice)
+
+
+def _advice(problem: str, advice: str) -> Finding:
+    return Finding(severity="advice", problem=problem, advice=advice)
+
+
+def _arrival(doctor: Doctor, now: float) -> Iterator[Finding]:
+    last = doctor.last_request
+    if last is not None and now - last.timestamp() <= DAY:
+        return
+    yield _error(
+        "No request has arrived yet." if last is None else f"No request has arrived since {_when(last)} UTC.",
+        "Send your server some. If it had some, see that the app is wrapped, that this is the store it is told to "
+        "write to, that REQCOV_DISABLED is not set, and what its log says of reqcov.",
+    )
+
+
+def _losses(doctor: Doctor) -> Iterator[Finding]:
+    for writer in doctor.writers:
+        if writer.state == "vanished":
+            yield _error(
+                f"{_process(writer)} vanished after its write of {_when(writer.last_write)} UTC: the requests of at "
+                f"most {writer.interval:g} s after that are lost (the busiest such time had {writer.peak:,}).",
+                "Somebody killed it (kill -9), or the system for want of memory. Servers that stop their workers by "
+                "SIGTERM lose nothing.",
+            )
+        if writer.lost:
+            yield _error(
+                f"{_process(writer)} could not keep {writer.lost:,} requests.",
+                "Its log says why: the disk was full, the file was deleted, or requests were more various than its "
+                "memory allows.",
+            )
+        for sink, records in writer.dropped.items():
+            yield (_error if sink == "StoreSink" else _advice)(
+                f"{_process(writer)} dropped {records:,} records, for {sink} was too slow.",
+                "Give the server more room to breathe, or sample fewer requests: sample=0.1.",
+            )
+        for sink, calls in writer.failed.items():
+            yield _advice(
+                f"{_process(writer)}: {sink} failed {calls:,} times.",
+                "Its log has the first error of each kind. What a store could not write it tries again.",
+            )
+        for kind, times in writer.faults.items():
+            yield _advice(
+                f"{_process(writer)}: {kind} ({times:,} times).",
+                "Its log has the first of each kind. The app answered; what was recorded may be incomplete.",
+            )
+
+
+def _damage(reader: StoreReader) -> Iterator[Finding]:
+    damage = reader.damage()
+    if damage is not None:
+        yield _error(f"The file is damaged: {damage}", "Move it away; running servers begin a new one.")
+
+
+def _setup(doctor: Doctor) -> Iterator[Finding]:
+    """Of those that run, or else of the latest: what earlier ones had may be mended."""
+    running = [writer for writer in doctor.writers if writer.running] or doctor.writers[:1]
+    slow = Counter(
+        writer.reason or "it was asked for"
+        for writer in running
+        if writer.core == "settrace" and _version(writer.python) >= (3, 12)
+    )
+    for reason, processes in slow.items():
+        yield _advice(
+            f"{_processes(processes)} measured with the slower core, settrace: {reason}.",
+            "Recording every request costs a few per cent with the core monitoring, and more than twice the time with "
+            "this one. Take away what stands in its way, or sample fewer requests.",
+        )
+    for sample in {writer.sample for writer in running if writer.sample == 0}:
+        yield _advice(
+            f"Nothing is sampled: sample={sample:g}.", "Only lines new to a process are seen; set sample=0.1, or 1."
+        )
+    unattributed = max((writer.unattributed for writer in running), default=0)
+    if unattributed >= MANY_UNATTRIBUTED:
+        yield _advice(
+            f"{unattributed:,} lines ran in no request while some were open, in threads or tasks of their own.",
+            "If they work for requests, set follow_threads=True.",
+        )
+
+
+def _limits(doctor: Doctor) -> Iterator[Finding]:
+    for what, there, most, advice in (
+        ("routes", doctor.routes, MAX_ROUTES, "Give templates by route=, so that paths share them."),
+        ("sets of labels", doctor.labels, MAX_LABELS, "Label by what has few values: no ids, no times."),
+        ("behaviours", doctor.footprints, MAX_FOOTPRINTS, "Sample fewer requests, or measure less code by source=."),
+    ):
+        if there >= most:
+            yield _advice(
+                f"The store holds {there:,} {what}, all that it can; what comes on top is counted as {OTHER}.",
+                f"{advice} `reqcov prune` makes room.",
+            )
+
+
+def _sources(reader: StoreReader) -> Iterator[Finding]:
+    sources = reader.sources().values()
+    versions = Counter(source.source.path for source in sources if UNNAMED in source.builds)
+    several = sum(1 for count in versions.values() if count > 1)
+    if several:
+        yield _advice(
+            f"The build {UNNAMED!r} has several versions of {several:,} files: it stands for more than one "
+            "state of the code.",
+            "Set build= (or REQCOV_BUILD) to a version or a commit, and --build tells them apart.",
+        )
+    unkept = reader.unkept()
+    paths = sorted({source.source.path for source in sources if source.source.digest in unkept})
+    if paths:
+        more = f" and {len(paths) - 3:,} more" if len(paths) > 3 else ""
+        yield _advice(
+            f"The text of {', '.join(paths[:3])}{more} was not kept: it changed after it was imported.",
+            "Restart servers after a deploy or an edit; nothing can be told of this version of the code.",
+        )
+
+
+def _process(writer: WriterRow) -> str:
+    return f"Process {writer.pid} on {writer.host} (build {writer.build})"
+
+
+def _processes(number: int) -> str:
+    return "One process is" if number == 1 else f"{number} processes are"
+
+
+def _version(python: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in python.split(".")[:2])
+
+
+def _when(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
