@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
+import traceback
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -106,7 +111,6 @@ def test_two_at_once(store: Path) -> None:
         "    sys.stdin.readline()\n"
         "    original(connection, path)\n"
         "schema.prepare = prepare\n"
-        "print('found', schema.version_of, flush=True) if 0 else None\n"
         "with opened(Path(sys.argv[1]), 30):\n"
         "    pass\n"
     )
@@ -148,24 +152,49 @@ def test_killed_in_the_middle(store: Path) -> None:
     assert sound(store)
 
 
-def test_an_older_store_that_can_not_be_written(store: Path, newer: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_older_store_that_can_not_be_written(store: Path, newer: None) -> None:
     """It is read, and merged, from a copy; the file stays as it was, and no copy is left."""
-    shutil.rmtree(store.parent / "code")
-    folder = store.parent / "temporary"
-    folder.mkdir()
-    monkeypatch.setattr("tempfile.tempdir", str(folder))
-    with sqlite3.connect(store) as connection:  # whoever writes has to wait, and the one who can't, copies
-        connection.execute("PRAGMA journal_mode = DELETE")
-    connection.close()
     before = store.read_bytes()
-    store.with_name(store.name + "-wal").mkdir()  # SQLite can't make its file there
-    assert counted(store) == Counter({key_of(Request(), "1.0"): 1})
-    out = store.with_name("out")
-    merge([store], out, lambda items, what: items)
-    assert counted(out).total() == 1
-    assert version(out)[0] == 2
-    assert store.read_bytes() == before
-    assert [*folder.iterdir()] == []
+    with tempfile.TemporaryDirectory() as name:
+        folder, free = Path(name) / "folder", Path(name) / "free"
+        for each, mode in (folder, 0o755), (free, 0o777):
+            each.mkdir()
+            each.chmod(mode)
+        shutil.copy(store, folder)
+        Path(name).chmod(0o755)
+        folder.chmod(0o555)
+        with by_nobody() as child:
+            if child:
+                tempfile.tempdir = str(free)
+                with pytest.raises(StoreError), opened(folder / store.name):
+                    pass
+                assert counted(folder / store.name) == Counter({key_of(Request(), "1.0"): 1})
+                merge([folder / store.name], free / "out", lambda items, what: items)
+                assert [path.name for path in free.iterdir()] == ["out"]
+                assert version(free / "out")[0] == 2
+                assert counted(free / "out").total() == 1
+        folder.chmod(0o755)
+        assert [path.name for path in folder.iterdir()] == [store.name]
+        assert (folder / store.name).read_bytes() == before
+
+
+@contextlib.contextmanager
+def by_nobody() -> Iterator[bool]:
+    """Runs the block twice over: in a child that has no rights (then it is told True), and here, to no effect."""
+    child = os.fork()
+    if child:
+        yield False
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        return
+    try:
+        if os.getuid() == 0:
+            os.setgid(65_534)
+            os.setuid(65_534)
+        yield True
+        os._exit(0)
+    finally:
+        traceback.print_exc()
+        os._exit(1)
 
 
 def test_a_newer_store_is_refused(store: Path, tmp_path: Path) -> None:
