@@ -32,7 +32,7 @@ def since(text: str) -> date:
     """`2026-11-22`; `7d` and `2w` ago. Raises click.BadParameter for anything else."""
     try:
         return datetime.now(UTC).date() - age(text)
-    except (ValueError, OverflowError):
+    except ValueError:
         pass
     try:
         return date.fromisoformat(text)
