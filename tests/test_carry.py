@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from reqcov.analysis import masks
 from reqcov.analysis.carry import Carried, carry
-from reqcov.analysis.code import parse
+from reqcov.analysis.code import Code, parse
 from tests.test_code import TORTURE
 
 # Modules are made up of parts, and changed part by part. Every statement has a token of its own, which stays with it
@@ -397,6 +397,16 @@ CASES = {
                     return 1  # 2
         """,
     ),
+    "another indentation inside is another text": (
+        """
+        def f():
+          return 1
+        """,
+        """
+        def f():
+            return 1
+        """,
+    ),
     "two that are equal have other names": (
         """
         class A:
@@ -413,24 +423,6 @@ CASES = {
         class D:
             def f(self):
                 return 1
-        """,
-    ),
-    "equals go in order": (
-        """
-        if a:
-            def f():
-                return 1  # 1
-        else:
-            def f():
-                return 1  # 2
-        """,
-        """
-        if not a:
-            def f():
-                return 1  # 1
-        else:
-            def f():
-                return 1  # 2
         """,
     ),
     "renamed": (
@@ -535,6 +527,102 @@ def test_by_hand(case: str) -> None:
     assert moved(carry(old, new), [*range(1, old.count("\n") + 1)]) == expected
 
 
+EQUALS = {
+    "go in order": (
+        """
+        if a:
+            def f():
+                return 1
+        else:
+            def f():
+                return 1
+        """,
+        """
+        if a:
+            def f():
+                return 1
+        elif b:
+            pass
+        else:
+            def f():
+                return 1
+        """,
+        {4: 4, 7: 9},
+    ),
+    "go with what they are in": (
+        """
+        def f():
+            def g():
+                return 1
+            return g()
+        def f():
+            def g():
+                return 1
+            return g() + 1
+        """,
+        """
+        def f():
+            def g():
+                return 1
+            return g() + 1
+        def f():
+            def g():
+                return 1
+            return g() + 2
+        """,
+        {4: 8, 7: 3, 8: 4, 9: 5},
+    ),
+    "stay where they have their name": (
+        """
+        class A:
+            def f():
+                def g():
+                    return 1
+                return 1
+        class B:
+            def f():
+                def g():
+                    return 1
+                return 2
+        """,
+        """
+        class A:
+            def f():
+                def g():
+                    return 1
+                return 2
+        """,
+        {5: 5, 9: 4, 11: 6},
+    ),
+    "are one each once the others are known": (
+        """
+        class A:
+            def f():
+                return 1
+        class B:
+            def f():
+                return 1
+        """,
+        """
+        class C:
+            def f():
+                return 1
+        class A:
+            def f():
+                return 1
+        """,
+        {4: 7, 7: 4},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", EQUALS)
+def test_equal_functions(case: str) -> None:
+    """Functions that only their place tells apart."""
+    old, new, expected = EQUALS[case]
+    assert moved(carry(dedent(old), dedent(new)), [*range(1, old.count("\n") + 1)]) == expected
+
+
 def test_every_construct() -> None:
     """Where only the first line is new, all that runs in functions is one line further down."""
     code = parse(TORTURE, "")
@@ -555,7 +643,9 @@ def test_remembered() -> None:
     """A caller that has parsed the texts need not have them parsed again."""
     old, new = "def f():\n    return 1\n", "\ndef f():\n    return 1\n"
     known = {old: parse(old), new: parse(new)}
-    assert carry(old, new, known.__getitem__) == carry(old, new)
+    assert carry(old, new, known.__getitem__) == carry(old, new) == Carried(((0b100, 1),))
+    for text in known:
+        assert carry(old, new, {**known, text: Code()}.__getitem__) == Carried(())
 
 
 def test_no_warnings() -> None:

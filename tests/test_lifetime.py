@@ -332,8 +332,8 @@ def test_ctrl_c_meanwhile(make_recorder: Make, server: Server, ledger: Ledger) -
 
     def interrupting() -> None:
         if not server.told:
-            os.kill(os.getpid(), signal.SIGINT)
-            threading.Event().wait(0.2)  # for the interrupt to come before the end of the flush
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+            wait_for(lambda: server.told)
         flush()
 
     ledger.flush = interrupting  # type: ignore[method-assign]

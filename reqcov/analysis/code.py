@@ -85,6 +85,14 @@ class Code:
             rest &= self.continued
         return firsts
 
+    def standing_for(self, mask: Mask) -> Mask:
+        """Every line that `translate` turns into one of these first lines."""
+        more = mask
+        while more:
+            more = more << 1 & self.continued
+            mask |= more
+        return mask
+
     def function_at(self, line: int) -> Function | None:
         """The innermost function around a line, decorators and signature included; None outside of functions."""
         first = self.translate(1 << line).bit_length() - 1
