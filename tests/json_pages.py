@@ -1,14 +1,12 @@
-"""Writes docs/json.md and docs/schemas from the answers: `python -m tests.json_pages`."""
+"""The pages of docs/ that tell of JSON, made from the answers."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from functools import partial
 
 from reqcov.reports.json import name_of
 from reqcov.reports.schemas import ANSWERS, schema, tables
-
-DOCS = Path(__file__).resolve().parent.parent / "docs"
 
 HEAD = """\
 # JSON
@@ -35,19 +33,23 @@ where something was lost or no data arrives; both print their answer all the sam
 
 The tables below are also there as JSON Schema, one file for each answer, in the folder
 [schemas](schemas/routes.json), and from Python as `reqcov.reports.schemas.schema(reqcov.reports.schemas.Routes)`.
+
+This page and the schemas are made from the code, by `make docs`.
 """
 
 
-def pages() -> dict[Path, str]:
-    """The contents of every generated file."""
-    text = "\n".join([HEAD, *(tables(answer) for answer in ANSWERS)])
-    schemas = {
-        DOCS / "schemas" / f"{name_of(answer)}.json": json.dumps(schema(answer), indent=2) + "\n" for answer in ANSWERS
-    }
-    return {DOCS / "json.md": text, **schemas}
+def json_page() -> str:
+    """`docs/json.md`."""
+    return "\n".join([HEAD, *(tables(answer) for answer in ANSWERS)])
 
 
-if __name__ == "__main__":
-    for path, text in pages().items():
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(text, "utf-8")
+def schema_page(answer: type) -> str:
+    """A file of `docs/schemas`."""
+    return json.dumps(schema(answer), indent=2) + "\n"
+
+
+PAGES = {
+    "json.md": json_page,
+    **{f"schemas/{name_of(answer)}.json": partial(schema_page, answer) for answer in ANSWERS},
+}
+"""By their place in docs/."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import json
 from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
@@ -15,8 +16,9 @@ from jsonschema import Draft202012Validator, FormatChecker
 from reqcov.reports.json import VERSION, as_json, name_of
 from reqcov.reports.schemas import ANSWERS, schema, tables
 from tests.apps import flask_app
-from tests.json_pages import pages
+from tests.json_pages import PAGES
 from tests.reading import record_app, run
+from tests.reference import DOCS
 
 PLACE = "tests/apps/shapes.py"
 
@@ -30,6 +32,10 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def printed(name: str, store: Path) -> Any:
+    """The answer of that name as JSON, as its command prints or writes it."""
+    if name == "export":
+        assert run("export", "json", "-o", store.with_name("export"), "--store", store).status == 0
+        return json.loads(store.with_name("export").read_text("utf-8"))
     arguments = {"show": ["*"], "line": [f"{PLACE}:40"]}.get(name, [])
     answered = run(name, *arguments, "--store", store, "--format", "json")
     assert (answered.status, answered.err) == (0, "")
@@ -89,11 +95,10 @@ def test_times_tell_their_zone(store: Path) -> None:
 
 
 def test_pages_are_up_to_date() -> None:
-    """docs/json.md and docs/schemas are what `python -m tests.json_pages` writes, and nothing else lies there."""
-    for path, text in pages().items():
-        assert path.read_text("utf-8") == text, f"{path} is stale: run python -m tests.json_pages"
-    (folder,) = {path.parent for path in pages() if path.suffix == ".json"}
-    assert set(folder.iterdir()) == {path for path in pages() if path.suffix == ".json"}
+    """docs/json.md and docs/schemas are what `make docs` writes, and no other schema lies there."""
+    for name, page in PAGES.items():
+        assert (DOCS / name).read_text("utf-8") == page(), f"docs/{name} is stale: make docs"
+    assert {f"schemas/{file.name}" for file in (DOCS / "schemas").iterdir()} == PAGES.keys() - {"json.md"}
 
 
 @pytest.mark.parametrize("answer", ANSWERS, ids=name_of)
