@@ -11,6 +11,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -207,6 +208,9 @@ def old_and_new(project: Project, store: Path) -> tuple[Server, Server]:
 def test_what_pruning_leaves(project: Project, store: Path) -> None:
     """All requests from the day on, and what they, or builds that were seen since, need; nothing else."""
     old_and_new(project, store)
+    idle = Server(project, "c", build="idle")
+    idle.writer = replace(idle.writer, last_write=float(TODAY * DAY))
+    idle.serve(store, Request("/idle", when=float((TODAY - 100) * DAY)))
     before = content(store)
     dry = keeping.prune(store, TODAY - 90, dry_run=True)
     assert content(store) == before
@@ -214,8 +218,8 @@ def test_what_pruning_leaves(project: Project, store: Path) -> None:
         generation = connection.execute("SELECT uuid FROM generation").fetchall()
     pruned = keeping.prune(store, TODAY - 90)
     assert pruned == dry
-    assert pruned.requests == 11
-    wanted = {"hits": 3, "footprint": 2, "lines": 2, "build": 1, "source": 1, "text": 1, "route": 1, "labels": 1}
+    assert pruned.requests == 12
+    wanted = {"hits": 4, "footprint": 2, "lines": 2, "build": 1, "source": 1, "text": 1, "route": 2, "labels": 1}
     assert {table: count for table, count in pruned.rows.items() if table in wanted} == wanted
     assert pruned.rows["writer"] == 1
     assert sound(store)
@@ -228,9 +232,9 @@ def test_what_pruning_leaves(project: Project, store: Path) -> None:
     after = content(store)
     assert {each[0] for each in after["sources"]} == set(project.files)  # also the one that nobody ran
     assert set(after["texts"]) == {source.digest for source in project.files}
-    assert {build.name for build in after["builds"]} == {"new"}
+    assert {build.name for build in after["builds"]} == {"new", "idle"}
     assert {route.template for route in after["routes"]} == {"/here"}
-    assert {writer.build for writer in after["writers"]} == {"new"}
+    assert {writer.build for writer in after["writers"]} == {"new", "idle"}
     assert len(after["footprints"]) == 2
     with opened(store) as connection:
         assert connection.execute("SELECT uuid FROM generation").fetchall() != generation

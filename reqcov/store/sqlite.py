@@ -346,11 +346,13 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 def explained(path: Path, error: Exception) -> StoreError:
     """`error` in a sentence that says what to do."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    exactly = getattr(error, "sqlite_errorcode", 0)
+    code = exactly & 0xFF
+    full = code == sqlite3.SQLITE_FULL or exactly == sqlite3.SQLITE_IOERR_SHMSIZE  # of the -shm file
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return StoreBusy(f"{path} is being written to by somebody else, for too long; try again.")
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return StoreError(f"{path} is damaged, or no SQLite file; move it away.")
-    if code == sqlite3.SQLITE_FULL or getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
-        return StoreError(f"{path} can't be written: the disk is full; make room.")
+    if full or getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+        return StoreError(f"{path} can't be written: the disk is full, or files may not grow (ulimit -f); make room.")
     return StoreError(f"{path} can't be opened or written: {error}; check the disk, the folder and its permissions.")
