@@ -107,6 +107,7 @@ class Delivery:
         self._forking: set[int] = set()
         self._patience = 0.0
         """Seconds that requests may wait, all together, for their records to be flushed, once the process may end."""
+        self._hastened = False
 
     @property
     def _line(self) -> _Line:
@@ -186,6 +187,8 @@ class Delivery:
                 if isinstance(item, RequestRecord):
                     self._attempt("accept", item)
             waited_for = not all(isinstance(item, RequestRecord) for item in batch)
+            if self._hastened:
+                self._attempt("hasten")
             if waited_for or not self._interval or due is None or due <= time.monotonic():
                 flushed = self._attempt("flush")
                 due = None if flushed or not self._interval else self._next_due()
@@ -228,7 +231,7 @@ class Delivery:
 
         A signal handler may call it, whatever code it interrupts: it takes no lock, not even the one of `Thread.start`.
         """
-        self._patience = patience
+        self._patience, self._hastened = patience, True
         done = Latch()
         if self._thread is None:
             _thread.start_new_thread(lambda: self._deliver(self._line, [done], None), ())
@@ -255,13 +258,14 @@ class Delivery:
             if self._thread is not None:
                 self._thread.join(max(0.0, deadline - time.monotonic()))
 
-    def end(self) -> None:
-        """Close the sink after what waits, without waiting for that."""
+    def end(self) -> threading.Thread | None:
+        """Close the sink after what waits, without waiting for that; returns the thread that is at it."""
         if self._thread is None:
             self._attempt("close")
         else:
             self._line.queue.put(None)
             self._line.hurry.open()
+        return self._thread
 
 
 def _open(items: list[_Item]) -> None:

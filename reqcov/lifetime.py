@@ -56,6 +56,10 @@ class Lasting(Protocol):
 open_now: weakref.WeakSet[Lasting] = weakref.WeakSet()
 
 
+finishing: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
+"""These still deliver what was recorded for apps that nobody holds any more; the end of the process waits for them."""
+
+
 def begin(lasting: Lasting) -> None:
     """From now on, tell `lasting` of forks and of the end."""
     open_now.add(lasting)
@@ -73,6 +77,9 @@ def end(lasting: Lasting) -> None:
 def _close_all() -> None:
     for lasting in list(open_now):
         lasting.close()
+    deadline = time.monotonic() + ENDING_TIME
+    for thread in list(finishing):
+        thread.join(max(0.0, deadline - time.monotonic()))
 
 
 class Ahead:

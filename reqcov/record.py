@@ -194,6 +194,10 @@ class Sink(Protocol):
         """Let go of everything; called once, after the last `flush`."""
         return
 
+    def hasten(self) -> None:
+        """The process may end at any moment from now on, and `close` never be called: each `flush` may be the last."""
+        return
+
     def before_fork(self) -> None:
         """On the thread that is about to fork: leave nothing half done, within a second."""
         return

@@ -389,5 +389,7 @@ def _let_go(core: Core, deliveries: list[Delivery]) -> None:
     """Close what is left of a recorder that nobody closed and nobody holds any more, of an app for one test, say."""
     core.close()
     for delivery in deliveries:
-        delivery.end()
+        thread = delivery.end()
+        if thread is not None:
+            lifetime.finishing.add(thread)
     lifetime.step_back()

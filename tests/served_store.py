@@ -20,6 +20,10 @@ NEVER = 60.0
 """Seconds between two batches: what is in the store all the same was written because the process ended."""
 
 
+SOON = 0.1
+"""Seconds between two batches, where a test waits for them."""
+
+
 def note(path: str) -> None:
     """One write, in one piece: a process that is killed leaves a whole line or none."""
     log = os.open(FOLDER / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
@@ -68,18 +72,25 @@ def wsgi() -> Any:
     return wrapped(bare)
 
 
-def asgi() -> Any:
-    """Writes now and then, as everywhere."""
-    return wrapped(asgi_bare)
-
-
 def patient_wsgi() -> Any:
     """Writes at the end."""
     StoreSink.interval = NEVER
-    return wrapped(bare)
+    return wsgi()
 
 
 def patient_asgi() -> Any:
     """Writes at the end."""
     StoreSink.interval = NEVER
+    return wrapped(asgi_bare)
+
+
+def quick_wsgi() -> Any:
+    """Writes more often than usual."""
+    StoreSink.interval = SOON
+    return wsgi()
+
+
+def quick_asgi() -> Any:
+    """Writes more often than usual."""
+    StoreSink.interval = SOON
     return wrapped(asgi_bare)

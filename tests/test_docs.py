@@ -153,7 +153,7 @@ def check_exists(command: str) -> None:
         assert set(words[1:]) <= set(targets), command
     elif "pip" in words:
         for package in words[words.index("install") + 1 :]:
-            importlib.metadata.distribution(package)
+            importlib.metadata.distribution(package.partition("[")[0])
 
 
 @pytest.fixture

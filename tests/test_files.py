@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import importlib.util
 import json
 import subprocess
 import sys
@@ -265,3 +266,22 @@ def test_errors_of_the_rules_stay_with_us(
         assert code_in("x").co_name == "<module>"
     assert [record.lines for record in sink.records] == [{}]
     assert sum(recorder.stats().faults.values()) >= 1
+
+
+def test_lazy_modules_stay_lazy(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looking for imported files loads no module that is loaded when it is first used, and minds no stand-in."""
+    (project / "lazy.py").write_text("loaded = True\n")
+    spec = importlib.util.spec_from_file_location("lazy", project / "lazy.py")
+    assert spec is not None
+    assert spec.loader is not None
+    spec.loader = importlib.util.LazyLoader(spec.loader)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    monkeypatch.setitem(sys.modules, "lazy", module)
+    monkeypatch.setitem(sys.modules, "stand_in", object())  # type: ignore[arg-type]
+    monkeypatch.chdir(project)
+    files = Files(resolve().coverage_config)
+    files.meet_imported()
+    assert "loaded" not in object.__getattribute__(module, "__dict__")
+    assert str(project / "lazy.py") in files.sources
+    assert module.loaded

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sqlite3
 import subprocess
@@ -11,6 +12,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,7 +23,7 @@ import pytest
 import reqcov
 from reqcov.errors import StoreBusy, StoreError
 from reqcov.record import Executed
-from reqcov.store import sqlite, writer
+from reqcov.store import schema, sqlite, writer
 from reqcov.store.model import OTHER, UNREAD
 from reqcov.store.reading import Route, StoreReader, reading
 from reqcov.store.sqlite import SQLiteStore, opened, transaction
@@ -444,6 +446,38 @@ def test_many_processes_make_one_store(traffic: Traffic, path: Path) -> None:
     assert counted.requests == 8 * 15
     assert [row.requests for row in counted.writers] == [15] * 8
     assert counted.integrity == "ok"
+
+
+def test_two_make_one_store_at_once(path: Path) -> None:
+    """Whoever looks while the other one makes the tables takes the file neither for another program's nor for newer."""
+    path.parent.mkdir()
+    made = []
+
+    def make(statement: str) -> None:
+        with contextlib.suppress(StoreBusy), opened(path, 0):
+            made.append(statement)
+
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.set_trace_callback(make)
+        assert schema.version_of(connection, str(path)) in (0, schema.VERSION)
+    assert made
+
+
+def test_commands_make_one_store_at_once(path: Path) -> None:
+    """They wait for each other, also where SQLite would not."""
+
+    def make() -> None:
+        gate.wait()
+        for number in range(20):
+            with opened(path.with_name(f"store{number}")) as connection:
+                assert schema.version_of(connection, "") == schema.VERSION
+            gate.wait()
+
+    path.parent.mkdir()
+    gate = threading.Barrier(4, timeout=30)
+    with ThreadPoolExecutor(4) as pool:
+        for made in [pool.submit(make) for _ in range(4)]:
+            made.result()
 
 
 # -- limits ---------------------------------------------------------------------------------------------------------

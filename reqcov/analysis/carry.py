@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
 
 from reqcov.analysis.code import Code, lines, parse, without_warnings
@@ -24,6 +24,14 @@ class Carried:
         for old, by in self.moves:
             carried |= _shifted(mask & old, by)
         return carried
+
+    def arcs(self, arcs: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+        """What became of arcs of the old text: an arc is within one function, and moves with it."""
+        for start, end in arcs:
+            line = max(start, end)  # the other end is negative where the function is entered or left
+            for old, by in self.moves:
+                if old >> line & 1:
+                    yield start + (by if start > 0 else -by), end + (by if end > 0 else -by)
 
     def dropped(self, mask: Mask) -> Mask:
         """The lines of the old text that could not be carried."""

@@ -85,10 +85,17 @@ class Code:
             rest &= self.continued
         return firsts
 
+    def standing_for(self, mask: Mask) -> Mask:
+        """Every line that `translate` turns into one of these first lines."""
+        more = mask
+        while more:
+            more = more << 1 & self.continued
+            mask |= more
+        return mask
+
     def function_at(self, line: int) -> Function | None:
         """The innermost function around a line, decorators and signature included; None outside of functions."""
-        first = self.translate(1 << line).bit_length() - 1
-        return next((each for each in reversed(self.functions) if each.first <= first <= each.last), None)
+        return next((each for each in reversed(self.functions) if each.first <= line <= each.last), None)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything, in types that JSON knows; `from_dict` reads it back.
@@ -248,5 +255,5 @@ def _lambdas(node: ast.AST) -> Iterator[ast.Lambda]:
         for child in ast.iter_child_nodes(stack.pop()):
             if isinstance(child, ast.Lambda):
                 yield child
-            elif not isinstance(child, ast.stmt | ast.ExceptHandler | ast.match_case):
+            elif not isinstance(child, ast.stmt):
                 stack.append(child)

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from datetime import date
 from fnmatch import fnmatchcase
 from functools import cached_property
+from typing import Literal
 
 from reqcov.analysis.carry import EVERYTHING, Carried, carry
 from reqcov.analysis.code import DEFAULT_EXCLUDE, Code, decode
 from reqcov.analysis.masks import Mask, numbers
 from reqcov.analysis.parsed import Parsed, Track
-from reqcov.record import UNMATCHED
+from reqcov.record import UNMATCHED, unpack_arcs
 from reqcov.store.model import OTHER, UNREAD, unpack_labels
 from reqcov.store.reading import Hit, Route, StoredSource, StoreReader
 
@@ -111,6 +112,7 @@ class View:
         self._parsed = Parsed(reader, exclude, track)
         self._carried: dict[int, Carried] = {}
         self._pieces: dict[int, tuple[str, Mask]] = {}
+        self._arcs: dict[int, frozenset[tuple[int, int]]] = {}
         shown: dict[str, StoredSource] = {}
         for source in sorted(self._sources.values(), key=lambda each: each.last_seen):
             if not chosen.builds or any(map(chosen.fits_build, source.builds)):
@@ -215,6 +217,32 @@ class View:
         for path, mask in map(self._piece, self._held(footprints)):
             found[path] |= mask
         return dict(found)
+
+    @cached_property
+    def branches(self) -> Literal["all", "some", "none"]:
+        """How much of what the chosen requests ran was recorded with its arcs."""
+        kinds = {bool(self._lines[key].arcs) for key in self._held(hit.footprint for hit in self.hits)}
+        return "some" if len(kinds) > 1 else "all" if True in kinds else "none"
+
+    def arcs(self, footprints: Iterable[int]) -> dict[str, set[tuple[int, int]]]:
+        """By path, the arcs in functions of the version shown that any of these footprints holds."""
+        found: dict[str, set[tuple[int, int]]] = defaultdict(set)
+        for key in self._held(footprints):
+            found[self._sources[self._lines[key].source].source.path] |= self._shown_arcs(key)
+        return dict(found)
+
+    def _shown_arcs(self, key: int) -> frozenset[tuple[int, int]]:
+        if key not in self._arcs:
+            lines = self._lines[key]
+            source = self._sources[lines.source]
+            file = self.files.get(source.source.path)
+            arcs: Iterable[tuple[int, int]] = ()
+            if file is not None:
+                inner = file.code.standing_for(file.code.in_functions)
+                arcs = self._way(source, file).arcs(unpack_arcs(lines.arcs))
+                arcs = (arc for arc in arcs if all(end < 0 or inner >> end & 1 for end in arc))
+            self._arcs[key] = frozenset(arcs)
+        return self._arcs[key]
 
     def requests_by_piece(self, hits: Iterable[Hit]) -> list[tuple[str, Mask, float]]:
         """Paths, lines that ran together, and how many of the requests ran them."""

@@ -11,10 +11,10 @@ VERSION = 1
 """Changes when a value is renamed, removed or comes to mean something else; not when one is added."""
 
 
-def as_json(answer: Any) -> str:
-    """An answer, which is a dataclass, with its name and the version of its shape."""
+def as_json(answer: Any, *, compact: bool = False) -> str:
+    """An answer, which is a dataclass, with its name and the version of its shape; `compact` where it is long."""
     head = {"answer": name_of(type(answer)), "version": VERSION}
-    return json.dumps(head | asdict(answer), indent=2, default=_plain)
+    return json.dumps(head | asdict(answer), indent=None if compact else 2, default=_plain)
 
 
 def name_of(answer: type) -> str:

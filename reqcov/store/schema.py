@@ -96,9 +96,10 @@ def statements(script: str) -> list[str]:
 
 def version_of(connection: sqlite3.Connection, path: str) -> int:
     """The version of its tables; 0 for a file that is empty. Raises StoreError for one that is not ours, or newer."""
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    application, version, tables = connection.execute(  # at once: somebody else may be making the tables
+        "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema) "
+        "FROM pragma_application_id, pragma_user_version"
+    ).fetchone()
     if application == 0 and version == 0 and tables == 0:
         return 0
     if application != APPLICATION_ID:

@@ -280,7 +280,7 @@ def opened(path: Path, patience: float = COMMAND_PATIENCE) -> Iterator[sqlite3.C
             (path.parent / ".gitignore").write_text("*\n")
         with contextlib.closing(sqlite3.connect(path, timeout=patience, isolation_level=None)) as connection:
             version = schema.version_of(connection, str(path))  # before all else: it may be somebody else's
-            connection.execute("PRAGMA journal_mode = WAL")
+            _use_wal(connection, time.monotonic() + patience)
             connection.execute("PRAGMA synchronous = NORMAL")
             if version != schema.VERSION:
                 with transaction(connection):
@@ -288,6 +288,18 @@ def opened(path: Path, patience: float = COMMAND_PATIENCE) -> Iterator[sqlite3.C
             yield connection
     except (sqlite3.Error, OSError) as error:
         raise explained(path, error) from error
+
+
+def _use_wal(connection: sqlite3.Connection, deadline: float) -> None:
+    """Let readers read while somebody writes. While somebody makes the file, SQLite waits for nobody here."""
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
+                raise
+        time.sleep(uniform(0, PAUSE))
 
 
 @contextlib.contextmanager

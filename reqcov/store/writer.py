@@ -102,7 +102,7 @@ class StoreSink(Sink):
         self._started = time.time()
         self._batch: Batch | None = None
         self._hits: dict[HitKey, Tally] = {}
-        self._news = False
+        self._news = self._ending = False
         self._number = self._requests = self._peak = self._lost = 0
 
     def before_fork(self) -> None:
@@ -211,23 +211,28 @@ class StoreSink(Sink):
         """Write what was counted. Raises StoreError where that fails; it is kept for the next time."""
         self._write()
 
+    def hasten(self) -> None:
+        """From now on, tell the store with each batch that this process ends."""
+        if not self._ending:
+            self._ending, self._news = True, bool(self._number or self._news)
+
     def close(self) -> None:
         """Tell the store that this process ends. Raises StoreError where it can't be told, or what waits is lost."""
         if not self._number and not self._hits:
             return
-        self._news = True
+        self._news = self._ending = True
         try:
-            self._write(LAST_PATIENCE, ended=time.time())
+            self._write(LAST_PATIENCE)
         except StoreError as error:
             waiting = [*self._hits.values(), *(self._batch.hits.values() if self._batch else ())]
             raise StoreError(f"{sum(tally.count for tally in waiting)} requests are lost: {error}") from error
 
-    def _write(self, patience: float = PATIENCE, ended: float | None = None) -> None:
+    def _write(self, patience: float = PATIENCE) -> None:
         if self._batch is not None:
             self._store.write(self._batch, patience)  # again: perhaps it was written, and only the answer was lost
             self._batch = None
         if self._hits or self._news:
-            self._batch = self._next_batch(ended)
+            self._batch = self._next_batch()
             self._hits, self._news = {}, False
             self._number, self._requests, self._peak = (
                 self._batch.writer.batch,
@@ -237,7 +242,7 @@ class StoreSink(Sink):
             self._store.write(self._batch, patience)
             self._batch = None
 
-    def _next_batch(self, ended: float | None) -> Batch:
+    def _next_batch(self) -> Batch:
         self._files.meet_imported()
         requests = sum(tally.count for tally in self._hits.values())
         writer = Writer(
@@ -256,7 +261,7 @@ class StoreSink(Sink):
             requests=self._requests + requests,
             peak=max(self._peak, requests),
             lost=self._lost,
-            ended=ended,
+            ended=time.time() if self._ending else None,
             stats=json.dumps(self._stats()),
         )
         return Batch(
