@@ -19,6 +19,7 @@ from coverage import CoverageData
 
 import reqcov
 from reqcov.analysis.carry import carry
+from reqcov.cli.options import tracked
 from tests.conftest import HAS_MONITORING
 from tests.export_shop import FILES, STRANGE, Project, make_project  # noqa: F401
 
@@ -343,6 +344,12 @@ def test_nothing_to_export(project: Project) -> None:
     assert "There is no store at" in project.reqcov("export", "json", "-o", "-", status=1).stderr
     serve_all(project)
     assert "nowhere" in project.reqcov("export", "json", "-o", "-", "--route", "/nowhere", status=1).stderr
+
+
+def test_progress_is_for_terminals(capsys: pytest.CaptureFixture[str]) -> None:
+    """Elsewhere nothing is written, however long it takes."""
+    assert list(tracked(range(99))) == [*range(99)]
+    assert capsys.readouterr() == ("", "")
 
 
 def test_an_arc_moves_as_its_lines_do() -> None:
