@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reqcov.analysis import masks
-from reqcov.analysis.carry import Carried, carry
+from reqcov.analysis.carry import Carried, Move, carry
 from reqcov.analysis.code import Code, parse
 from tests.test_code import TORTURE
 
@@ -669,7 +669,7 @@ def test_remembered() -> None:
     """A caller that has parsed the texts need not have them parsed again."""
     old, new = "def f():\n    return 1\n", "\ndef f():\n    return 1\n"
     known = {old: parse(old), new: parse(new)}
-    assert carry(old, new, known.__getitem__) == carry(old, new) == Carried(((0b100, 1),))
+    assert carry(old, new, known.__getitem__) == carry(old, new) == Carried((Move(0b100, 1, 0b110),))
     for text in known:
         assert carry(old, new, {**known, text: Code()}.__getitem__) == Carried(())
 
