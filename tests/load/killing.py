@@ -156,12 +156,13 @@ def main(seconds: float, every: float, workers: int) -> None:
     """Compare what the store counted with what the server answered."""
     with tempfile.TemporaryDirectory() as folder:
         outcome = run(Path(folder), seconds, every=every or None, workers=workers)
-    table = Table("killed process", "answered", "in the store", "lost", "age of the first that is lost, s")
+    table = Table("killed process", "answered", "in the store", "lost", "largest batch", "age of the first lost, s")
     for pid, moment in outcome.killed.items():
         lost = outcome.lost(pid)
         age = f"{moment - lost[0]:.2f}" if lost else ""
         answered = len(outcome.log[pid])
-        table.add_row(str(pid), str(answered), str(answered - len(lost)), str(len(lost)), age)
+        peak = str(outcome.writers[pid].peak) if pid in outcome.writers else ""
+        table.add_row(str(pid), str(answered), str(answered - len(lost)), str(len(lost)), peak, age)
     console = Console()
     console.print(table)
     alive = outcome.log.keys() - outcome.killed.keys()
