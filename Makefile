@@ -26,7 +26,7 @@ bench:
 		$$venv/bin/python -m tests.bench $(ARGS) || exit 1; \
 	done
 
-BOUNDED := beside_tools config cores file_sinks files interleavings recorder tracers
+BOUNDED := beside_tools config cores export_coverage file_sinks files interleavings recorder tracers
 
 # The tests of what touches coverage.py and asgiref, with the oldest coverage.py and asgiref that pyproject.toml admits.
 # coverage.py could not close its files before 7.11, and Python 3.13 minds that.

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import importlib
+import io
 import json
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import coverage
 import pytest
-from click.testing import CliRunner, Result
 
 import reqcov
 from reqcov.analysis.code import parse
@@ -76,6 +76,13 @@ label = lambda price: f"{price}"
 }
 
 
+class Said(NamedTuple):
+    """What a command wrote."""
+
+    stdout: str
+    stderr: str
+
+
 class Project:
     """The project in the current folder."""
 
@@ -120,11 +127,18 @@ class Project:
         finally:
             recorder.close()
 
-    def reqcov(self, *arguments: str, status: int = 0) -> Result:
-        """What the command says."""
-        result = CliRunner().invoke(command, arguments, prog_name="reqcov")
-        assert result.exit_code == status, result.output
-        return result
+    def reqcov(self, *arguments: str, status: int = 0) -> Said:
+        """What the command says, as in a pipe."""
+        out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8") for _ in range(2))
+        with redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as ended:
+            command(arguments, prog_name="reqcov")
+        said = []
+        for stream in (out, err):
+            stream.seek(0)
+            said.append(stream.read())
+            stream.close()
+        assert ended.value.code == status, said
+        return Said(*said)
 
     def export(self, form: str, *arguments: str) -> str:
         """What is exported as text."""

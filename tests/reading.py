@@ -87,14 +87,14 @@ class Project:
 
     def ask(self, *paths: str, **options: Any) -> list[reqcov.RequestRecord]:
         """Start the server anew, send it requests to `shop.web.app`, and stop it; returns what was recorded."""
-        for name in [name for name in sys.modules if name.partition(".")[0] == "shop"]:
-            del sys.modules[name]
         importlib.invalidate_caches()
         with recorded(self.store, source=[str(self.folder / "shop")], **options) as (recorder, records):
             app = reqcov.wrap(importlib.import_module("shop.web").app, recorder=recorder)
             for path in paths:
                 path, _, query = path.partition("?")
                 call_wsgi(app, Request(path, query))
+        for name in [name for name in sys.modules if name.partition(".")[0] == "shop"]:
+            del sys.modules[name]
         return records
 
     def lines(self, path: str) -> dict[str, int]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from reqcov.cli.commands import COMMANDS, reqcov
+from tests import json_pages
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
@@ -58,12 +59,13 @@ def cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
-PAGES = {"commands.md": commands_page}
+PAGES = {"commands.md": commands_page, **json_pages.PAGES}
 
 
 def main() -> None:
     """Write them all."""
     for name, page in PAGES.items():
+        (DOCS / name).parent.mkdir(exist_ok=True)
         (DOCS / name).write_text(page(), "utf-8")
 
 

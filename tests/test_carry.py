@@ -533,6 +533,9 @@ EQUALS = {
         if a:
             def f():
                 return 1
+        elif b:
+            def f():
+                return 1
         else:
             def f():
                 return 1
@@ -543,11 +546,14 @@ EQUALS = {
                 return 1
         elif b:
             pass
+        elif c:
+            def f():
+                return 1
         else:
             def f():
                 return 1
         """,
-        {4: 4, 7: 9},
+        {4: 4, 7: 9, 10: 12},
     ),
     "go with what they are in": (
         """
@@ -593,6 +599,26 @@ EQUALS = {
                 return 2
         """,
         {5: 5, 9: 4, 11: 6},
+    ),
+    "stay where they have their name, and what they are in does not": (
+        """
+        def f():
+            def g():
+                return 1
+            return 1
+        """,
+        """
+        def f():
+            def g():
+                return 1
+            return 2
+        class A:
+            def f():
+                def g():
+                    return 1
+                return 1
+        """,
+        {3: 8, 4: 4, 5: 10},
     ),
     "are one each once the others are known": (
         """

@@ -244,6 +244,19 @@ finally:
                 len("")  # in_with
 
 
+match counter:  # i
+    case 0 if (lambda: True)():  # <lambda>
+        def in_case():  # i
+            return 1  # in_case
+
+
+try:  # i
+    raise ValueError  # i
+except (lambda: ValueError)():  # <lambda>
+    def in_except():  # i
+        return 1  # in_except
+
+
 async def waits():  # i
     async with guarded() as it:  # waits
         await asyncio.sleep(0)  # waits
@@ -344,7 +357,7 @@ def run():  # i
     generator = generates()  # run
     next(generator), generator.send(1), list(generator)  # run
     matches({"a": 1}), matches([1]), matches(1), loops(8), closes(), partly(0)  # run
-    listed[0](), after_form_feed(), globals().update(counter=0), after_form_feed()  # run
+    in_case(), in_except(), listed[0](), after_form_feed(), globals().update(counter=0), after_form_feed()  # run
 '''
 
 TORTURE_312 = """\
@@ -382,7 +395,14 @@ RUN_ALL_THE_SAME = {"def documented():"} | (
 """What is recorded and no function statement: the end of a function that has no statements has the line of its `def`;
 comprehensions in the bodies of classes are code objects of their own before 3.12."""
 
-NEVER_RUN = {"raise AssertionError", "@decorated(lambda: 1)", "def get(self, a: int) -> int: ..."}
+NEVER_RUN = {
+    "raise AssertionError",
+    "@decorated(lambda: 1)",
+    "case 0 if (lambda: True)():",
+    "except (lambda: ValueError)():",
+    "def get(self, a: int) -> int: ...",
+}
+"""What runs at import, though it is in a function, or never."""
 
 PRAGMA = "# pragma: no cover"
 
@@ -674,6 +694,7 @@ def test_encodings() -> None:
     word = "x = 'é'\n"
     assert decode(b"# coding: latin-1\n" + word.encode("latin-1")) == "# coding: latin-1\n" + word
     assert decode(b"#!/bin/python\n# coding: cp1252\n" + "€".encode("cp1252")).endswith("€")
+    assert decode(b"# coding: cp1252\n\x80\x81") == "# coding: cp1252\n€\ufffd"
     assert decode(codecs.BOM_UTF8 + word.encode()) == word
     assert decode(codecs.BOM_UTF8 + b"# coding: latin-1\n" + word.encode()) == "# coding: latin-1\n" + word
     assert decode(word.encode("latin-1")) == "x = '\ufffd'\n"

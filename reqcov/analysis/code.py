@@ -76,7 +76,11 @@ class Code:
         return self.statements & ~self.in_functions
 
     def translate(self, mask: Mask) -> Mask:
-        """From lines that ran to the first lines of their statements, as coverage.py does before it counts."""
+        """From lines that ran to the first lines of their statements, as coverage.py does before it counts.
+
+        Not all of those are function statements: a body without a statement, and some formatting with `%`, run on the
+        line of the `def`; comprehensions of class bodies are functions before 3.12. What counts is `& in_functions`.
+        """
         rest = mask & self.continued
         firsts = mask ^ rest
         while rest:
@@ -95,8 +99,7 @@ class Code:
 
     def function_at(self, line: int) -> Function | None:
         """The innermost function around a line, decorators and signature included; None outside of functions."""
-        first = self.translate(1 << line).bit_length() - 1
-        return next((each for each in reversed(self.functions) if each.first <= first <= each.last), None)
+        return next((each for each in reversed(self.functions) if each.first <= line <= each.last), None)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything, in types that JSON knows; `from_dict` reads it back.
@@ -256,5 +259,5 @@ def _lambdas(node: ast.AST) -> Iterator[ast.Lambda]:
         for child in ast.iter_child_nodes(stack.pop()):
             if isinstance(child, ast.Lambda):
                 yield child
-            elif not isinstance(child, ast.stmt | ast.ExceptHandler | ast.match_case):
+            elif not isinstance(child, ast.stmt):
                 stack.append(child)

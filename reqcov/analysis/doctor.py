@@ -28,8 +28,11 @@ class WriterRow:
     """A process that wrote to the store."""
 
     host: str
+    """The machine that it is on."""
     pid: int
+    """Its number there."""
     build: str
+    """The code that it runs."""
     state: State
     """`alive`; `idle`: runs, and wrote nothing for a minute; `ended`: said so; `silent`: on another machine, and wrote
     nothing for an hour; `vanished`: gone from this machine without saying that it ended."""
@@ -38,12 +41,15 @@ class WriterRow:
     reason: str | None
     """Why it is this core."""
     python: str
+    """The version of the interpreter."""
     sample: float
     """The share of requests that are recorded completely, 0 to 1."""
     interval: float
     """Seconds between two writes while requests come, at most."""
     started: datetime
+    """When it began to record."""
     last_write: datetime
+    """When it last wrote."""
     lag: float
     """Seconds since then, or until it ended."""
     requests: int
@@ -73,8 +79,11 @@ class BuildRow:
     """Code that was running."""
 
     name: str
+    """As given by `build=`, else the commit."""
     first_seen: datetime
+    """When a process of it first wrote."""
     last_seen: datetime
+    """When a process of it last wrote."""
     processes: int
     """That are remembered: the latest 1,000 of all builds."""
     running: int
@@ -96,6 +105,7 @@ class Doctor:
     requests: int
     """An estimate where not every request is sampled."""
     last_request: datetime | None
+    """When the last of them began."""
     routes: int
     """How many distinct ones."""
     labels: int

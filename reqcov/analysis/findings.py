@@ -71,23 +71,23 @@ def _losses(doctor: Doctor) -> Iterator[Finding]:
             )
         if writer.lost:
             yield _error(
-                f"{_process(writer)} could not keep {writer.lost:,} requests.",
+                f"{_process(writer)} could not keep {_many(writer.lost, 'request')}.",
                 "Its log says why: the disk was full, the file was deleted, or requests were more various than its "
                 "memory allows.",
             )
         for sink, records in writer.dropped.items():
             yield (_error if sink == "StoreSink" else _advice)(
-                f"{_process(writer)} dropped {records:,} records, for {sink} was too slow.",
+                f"{_process(writer)} dropped {_many(records, 'record')}, for {sink} was too slow.",
                 "Give the server more room to breathe, or sample fewer requests: sample=0.1.",
             )
         for sink, calls in writer.failed.items():
             yield _advice(
-                f"{_process(writer)}: {sink} failed {calls:,} times.",
+                f"{_process(writer)}: {sink} failed {_many(calls, 'time')}.",
                 "Its log has the first error of each kind. What a store could not write it tries again.",
             )
         for kind, times in writer.faults.items():
             yield _advice(
-                f"{_process(writer)}: {kind} ({times:,} times).",
+                f"{_process(writer)}: {kind} ({_many(times, 'time')}).",
                 "Its log has the first of each kind. The app answered; what was recorded may be incomplete.",
             )
 
@@ -143,7 +143,7 @@ def _sources(reader: StoreReader) -> Iterator[Finding]:
     several = sum(1 for count in versions.values() if count > 1)
     if several:
         yield _advice(
-            f"The build {UNNAMED!r} has several versions of {several:,} files: it stands for more than one "
+            f"The build {UNNAMED!r} has several versions of {_many(several, 'file')}: it stands for more than one "
             "state of the code.",
             "Set build= (or REQCOV_BUILD) to a version or a commit, and --build tells them apart.",
         )
@@ -159,6 +159,10 @@ def _sources(reader: StoreReader) -> Iterator[Finding]:
 
 def _process(writer: WriterRow) -> str:
     return f"Process {writer.pid} on {writer.host} (build {writer.build})"
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count:,} {what}{'s' if count != 1 else ''}"
 
 
 def _processes(number: int) -> str:

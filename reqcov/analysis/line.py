@@ -29,13 +29,15 @@ class LineRow:
     route: str
     """With its method: `GET /orders/{id}`; a job's name."""
     labels: dict[str, str]
+    """Their labels, values by key."""
     requests: int
     """An estimate where not every request is sampled."""
     share: float
     """Of the requests of this route with these labels, 0 to 1."""
     first_seen: datetime
+    """When the first request that ran the line began."""
     last_seen: datetime
-    """Of the requests that run the line, to the second."""
+    """When the last request that ran the line began."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +60,7 @@ class Line:
     function_first: int | None
     """The line of the function's first decorator or of its `def`."""
     function_last: int | None
+    """The function's last line."""
     requests: int
     """That run the line, of those asked for."""
     share: float
@@ -71,6 +74,7 @@ class Line:
     dropped: int
     """Lines that ran of earlier versions of the file, in functions that have changed since: they were not asked."""
     routes: list[LineRow]
+    """The most frequent one first; a route once for each set of labels."""
 
 
 def line(view: View, path: str, number: int) -> Line:
@@ -156,8 +160,9 @@ def find(name: str, paths: Collection[str], folder: Path) -> str:
     if on_disk.is_relative_to(folder) and (inside := on_disk.relative_to(folder).as_posix()) in paths:
         return inside
     found = [path for path in paths if path.endswith(f"/{given}")]
-    if not found:  # an installed package is stored as it lies in its folder of packages, whichever that is
-        found = sorted((path for path in paths if on_disk.as_posix().endswith(f"/{path}")), key=len)[-1:]
+    if len(found) != 1:  # paths are seen from the project, or from the folder that packages are installed in
+        lying = (path for path in found or paths if on_disk.as_posix().endswith(f"/{path}"))
+        found = sorted(lying, key=len)[-1:] or found
     if len(found) == 1:
         return found[0]
     if found:

@@ -49,6 +49,7 @@ class Report:
     import_time: int
     """Statements of modules and classes."""
     files: list[FileRow]
+    """By path."""
 
 
 def report(view: View) -> Report:

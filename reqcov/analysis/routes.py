@@ -19,6 +19,7 @@ class RouteRow:
     route: str
     """With its method: `GET /orders/{id}`; a job's name."""
     endpoint: str | None
+    """Dotted name of the view that serves it, where the framework tells."""
     requests: int
     """An estimate where not every request is sampled."""
     share: float
@@ -34,7 +35,9 @@ class RouteRow:
     behaviours: int
     """Distinct footprints."""
     first_seen: datetime
+    """When the first of its requests began."""
     last_seen: datetime
+    """When the last of its requests began."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,9 +45,11 @@ class Routes:
     """Every route, the most frequent one first."""
 
     requests: int
+    """To all of them; an estimate where not every request is sampled."""
     reachable: int
     """Function statements of all measured files that were imported."""
     routes: list[RouteRow]
+    """The most frequent one first."""
 
 
 def routes(view: View) -> Routes:

@@ -20,6 +20,7 @@ class PartlyRun:
     """Lines of a function that not all of its requests ran, and each of them as many."""
 
     lines: list[int]
+    """Neighbours, in ascending order."""
     ranges: str
     """The lines for people, as `coverage report` joins them: `3-5, 9`."""
     requests: int
@@ -35,6 +36,7 @@ class FunctionRow:
     first: int
     """The line of its first decorator or of its `def`."""
     last: int
+    """Its last line."""
     requests: int
     """How many ran any of it."""
     lines: list[int]
@@ -74,6 +76,7 @@ class BehaviourRow:
     footprint: str
     """As `RequestRecord.footprint` has it."""
     requests: int
+    """An estimate where not every request is sampled."""
     share: float
     """Of the requests shown, 0 to 1."""
     lines: int
@@ -83,6 +86,7 @@ class BehaviourRow:
     fewer: int
     """How many the commonest behaviour has that these lack."""
     last_seen: datetime
+    """When the last of them began."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +108,9 @@ class Show:
     uncounted: int
     """Requests whose behaviour the store had no room for: their lines are not among these."""
     first_seen: datetime
+    """When the first of them began."""
     last_seen: datetime
+    """When the last of them began."""
     lines: int
     """Distinct function statements that they ran."""
     reach: float

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections import Counter
-from itertools import groupby
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import click
@@ -124,7 +123,9 @@ def _writer(writer: WriterRow) -> tuple[str, ...]:
 def _findings(findings: list[Finding]) -> None:
     if not findings:
         say("All is well.")
-    for (severity, advice), alike in groupby(findings, lambda finding: (finding.severity, finding.advice)):
-        problems = [finding.problem for finding in alike]
+    alike: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for finding in findings:
+        alike[finding.severity, finding.advice].append(finding.problem)
+    for (severity, advice), problems in alike.items():
         more = [f"and {len(problems) - MANY} more of the kind"] if len(problems) > MANY else []
         say(*(f"{severity}: {problem}" for problem in [*problems[:MANY], *more]), *([f"  {advice}"] if advice else []))

@@ -38,10 +38,11 @@ def command(
     fail_under: float | None,
     output: str,
 ) -> None:
-    """What requests ran of each file, like `coverage report`.
+    """What requests run of each file.
 
-    STMTS are statements in functions, which is what requests can run. Those that run at import are told apart. Without
-    --route, --label, --since and --build, lines count that only requests ran which were not sampled.
+    It is like `coverage report`: STMTS are statements in functions, which is what requests can run; those that run at
+    import are told apart. Without --route, --label, --since and --build, lines count that only requests ran which were
+    not sampled.
     """
     with view_of(store, chosen, current=current) as view:
         answer = report(view)

@@ -47,7 +47,7 @@ def _show(answer: Show) -> None:
     say(
         f"{plural(answer.requests, 'request')} ({percent(answer.share)} of all), "
         f"{when(answer.first_seen)} to {when(answer.last_seen)} UTC, "
-        + ", ".join(f"{requests:,} {status}" for status, requests in answer.statuses.items()),
+        + ", ".join(f"{status}: {requests:,}" for status, requests in answer.statuses.items()),
         f"{plural(answer.lines, 'line')}, {percent(answer.reach)} of what requests could run",
     )
     if answer.unread:

@@ -1,0 +1,148 @@
+"""What `report`, `show` and `line` print for people."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from reqcov.store.model import pack_labels
+from tests.reading import Project, add, hit, run, viewed
+
+WEB = """\
+def app(environ, start_response):
+    start_response("200 OK", [])
+    path = environ["PATH_INFO"]
+    if path == "/a":
+        return first()
+    if path == "/b":
+        return second()
+    return []
+
+def first():
+    return [
+        b"a",
+    ]
+
+def second():
+    return [b"b"]
+
+class Third:
+    kept = True
+
+    def never(self):
+        found = []
+        return found
+"""
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """After three requests to `/a` and one to `/`."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr("sys.dont_write_bytecode", True)
+    project = Project(tmp_path)
+    project.deploy(web=WEB, __init__="")
+    project.ask("/a", "/a", "/a", "/", build="A")
+    return project.store
+
+
+def columns(line: str) -> list[str]:
+    return line.split()
+
+
+def test_report(store: Path) -> None:
+    """A row for each file, and the total; import-time statements are told apart."""
+    said = run("report", "--store", store)
+    assert said.status == 0
+    assert [columns(line) for line in said.out.splitlines()] == [
+        ["file", "stmts", "miss", "cover", "at", "import"],
+        ["shop/__init__.py", "0", "0", "100.0%", "0"],
+        ["shop/web.py", "11", "4", "63.6%", "6"],
+        ["total", "11", "4", "63.6%", "6"],
+    ]
+
+
+def test_report_with_missing_lines(store: Path) -> None:
+    """`-m` joins them as coverage.py does."""
+    for option in ("-m", "--show-missing"):
+        lines = run("report", option, "--store", store).out.splitlines()
+        assert lines[0].endswith("missing")
+        assert lines[2].endswith("  7, 16, 22-23")
+        assert lines[3].endswith("6")
+
+
+def test_report_without_what_is_covered(store: Path) -> None:
+    """`--skip-covered` leaves files out, says how many, and the total stays."""
+    lines = run("report", "--skip-covered", "--store", store).out.splitlines()
+    assert [line.split()[0] for line in lines[:3]] == ["file", "shop/web.py", "total"]
+    assert lines[2].split()[1] == "11"
+    assert lines[3:] == ["", "1 file skipped: requests ran everything."]
+
+
+@pytest.mark.parametrize(("least", "status"), [("0", 0), ("63", 0), ("63.6", 0), ("63.7", 2), ("64", 2), ("100", 2)])
+def test_fail_under(store: Path, least: str, status: int) -> None:
+    """Status 2 where less is covered, to the digit that is shown; the report is printed all the same."""
+    for output in ("text", "json"):
+        answered = run("report", "--fail-under", least, "--store", store, "--format", output)
+        assert (answered.status, "shop/web.py" in answered.out) == (status, True)
+        assert answered.err == ("" if status == 0 else f"63.6% is less than --fail-under {float(least):g}.\n")
+
+
+def test_show(store: Path) -> None:
+    """Who and how often; files and functions with what ran, what only some ran, and what none did; behaviours."""
+    said = run("show", "GET /*", "--store", store)
+    lines = said.out.splitlines()
+    assert lines[:2] == ["GET /a", "GET /"]
+    assert lines[2].startswith("4 requests (100.0% of all), 20")
+    assert lines[2].endswith(" UTC, 2xx: 4")
+    assert lines[3] == "7 lines, 63.6% of what requests could run"
+    assert lines[5].split() == ["file,", "function", "requests", "ran", "some", "never"]
+    assert lines[6].split() == ["shop/web.py", "7", "of", "11", "lines"]
+    assert lines[7].split("  ")[1].strip() == "app"
+    assert " ".join(lines[7].split()) == "app 4 2-6, 8 5 (3), 6 (1), 8 (1) 7"
+    assert lines[8].split() == ["first", "3", "11"]
+    assert " ".join(lines[10].split()) == "behaviour requests share lines more fewer last seen"
+    assert lines[11].split()[1:6] == ["3", "75.0%", "5", "0", "0"]
+    assert lines[12].split()[1:6] == ["1", "25.0%", "5", "2", "2"]
+
+
+def test_show_cuts_many_behaviours(store: Path) -> None:
+    """Ten behaviours are listed, the rest is counted; JSON has all."""
+    add(store, [(hit("/many", f"{number:032x}"), 1) for number in range(13)])
+    lines = run("show", "/many", "--store", store).out.splitlines()
+    assert lines[-1] == "and 3 behaviours more, of 3 requests; --format json has them all."
+    assert sum(line.startswith("00000") for line in lines) == 10
+    assert len(run("show", "/many", "--store", store, "--format", "json").json["behaviours"]) == 13
+
+
+def test_line(store: Path) -> None:
+    """The line, its function, and who runs it."""
+    lines = run("line", "web.py:12", "--store", store).out.splitlines()
+    assert lines[:6] == [
+        "shop/web.py:11 in first (10-13)",
+        "",
+        "    return [",
+        "",
+        "Line 12 goes on with the statement that begins on line 11.",
+        "3 of 4 requests run it (75.0%).",
+    ]
+    assert " ".join(lines[7].split()) == "route requests share first seen last seen"
+    assert lines[8].split()[:4] == ["GET", "/a", "3", "100.0%"]
+    assert len(lines) == 9
+    assert "shop/web.py has 24 lines, so there is no line 99." in run("line", "web.py:99", "--store", store).err
+
+
+def test_line_with_labels(store: Path) -> None:
+    """Labels get a column, and a row for each set of them."""
+    with viewed(store, routes=("/a",)) as view:
+        known = view.address(view.hits[0].footprint)
+    add(store, [(hit("/a", known, labels=pack_labels({"test": "pay", "tenant": "acme"})), 2)])
+    lines = run("line", "web.py:11", "--store", store).out.splitlines()
+    assert [line.split()[2:5] for line in lines[-2:]] == [
+        ["3", "100.0%", lines[-2].split()[4]],
+        ["tenant=acme,", "test=pay", "2"],
+    ]
+    narrowed = run("line", "web.py:11", "--store", store, "--label", "test=p*", "--format", "json").json
+    assert [(row["labels"], row["requests"]) for row in narrowed["routes"]] == [({"tenant": "acme", "test": "pay"}, 2)]
