@@ -47,8 +47,8 @@ def statements_of(name: str, lines: Iterable[int]) -> tuple[set[int], set[int]]:
     measured = coverage.Coverage(data_file=None, config_file=False)
     measured.get_data().add_lines({name: list(lines)})
     _, statements, _, missing, _ = measured.analysis2(name)
-    measured.get_data().close(force=True)
     found = measured._get_file_reporter(name).translate_lines(inside(name)) & set(statements)
+    measured.get_data().close(force=True)
     return found, found & set(missing)
 
 
