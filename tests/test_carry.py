@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reqcov.analysis import masks
-from reqcov.analysis.carry import Carried, carry
+from reqcov.analysis.carry import Carried, Move, carry
 from reqcov.analysis.code import Code, parse
 from tests.test_code import TORTURE
 
@@ -669,7 +669,7 @@ def test_remembered() -> None:
     """A caller that has parsed the texts need not have them parsed again."""
     old, new = "def f():\n    return 1\n", "\ndef f():\n    return 1\n"
     known = {old: parse(old), new: parse(new)}
-    assert carry(old, new, known.__getitem__) == carry(old, new) == Carried(((0b100, 1),))
+    assert carry(old, new, known.__getitem__) == carry(old, new) == Carried((Move(0b100, 1, 0b110),))
     for text in known:
         assert carry(old, new, {**known, text: Code()}.__getitem__) == Carried(())
 
@@ -678,3 +678,19 @@ def test_no_warnings() -> None:
     """Texts that the compiler would warn of are compared in silence."""
     function = "def f():\n    return '\\d'\n"
     assert carry(function, "if True:\n" + indent(function, "  ")).lines(0b100) == 0b1000
+
+
+def test_arcs_of_a_function_around() -> None:
+    """An arc is carried with the function that it is in, not with one that shares a line with it."""
+    old = "def f():\n    def g(): return 1\n    return g()\n"
+    way = carry(old, "x = 1\n" + old.replace("g()\n", "g() + 1\n"))
+    assert set(way.arcs([(-1, 2), (2, 3), (3, -1), (2, -1), (-2, 2), (2, -2), (-2, 3)])) == {(-3, 3), (3, -3)}
+
+
+def test_an_arc_moves_as_its_lines_do() -> None:
+    """Entering and leaving a function are told by its first line; what is outside of functions goes nowhere."""
+    old = "a = 1\n\n\n@d\ndef f():\n    x\n    y\n"
+    way = carry(old, "\n" + old)
+    assert set(way.arcs([(-4, 6), (6, 7), (7, -4), (-1, 1), (1, 4)])) == {(-5, 7), (7, 8), (8, -5)}
+    back = carry("\n" + old, old)
+    assert set(back.arcs([(-5, 7), (7, 8), (8, -5)])) == {(-4, 6), (6, 7), (7, -4)}

@@ -38,7 +38,7 @@ BLOCK = re.compile(r"^(?P<before>[^\n]*)\n\n?```(?P<language>\w+)\n(?P<text>.*?)
 FILE_NAME = re.compile(r"`([\w./-]+)`:$")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 VARIES = (
-    (re.compile(r"\b[0-9a-f]{32}\b"), "<id>"),
+    (re.compile(r"\b(?:[0-9a-f]{32}|[0-9a-f]{12})\b"), "<id>"),
     (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d[\d.,]*)?( ?[+-]\d\d:?\d\d)?"), "<time>"),
     (re.compile(r"\b\d+\.\d{4,}(e-\d+)?|\b\d(\.\d+)?e-\d+"), "<seconds>"),
     (re.compile(r"\bin \d+\.\d+s"), "in <seconds>"),

@@ -18,7 +18,7 @@ import pytest
 from coverage import CoverageData
 
 import reqcov
-from reqcov.analysis.carry import carry
+from reqcov.cli.options import tracked
 from tests.conftest import HAS_MONITORING
 from tests.export_shop import FILES, STRANGE, Project, make_project  # noqa: F401
 
@@ -345,10 +345,7 @@ def test_nothing_to_export(project: Project) -> None:
     assert "nowhere" in project.reqcov("export", "json", "-o", "-", "--route", "/nowhere", status=1).stderr
 
 
-def test_an_arc_moves_as_its_lines_do() -> None:
-    """Entering and leaving a function are told by its first line; what is outside of functions goes nowhere."""
-    old = "a = 1\n\n\n@d\ndef f():\n    x\n    y\n"
-    way = carry(old, "\n" + old)
-    assert set(way.arcs([(-4, 6), (6, 7), (7, -4), (-1, 1), (1, 4)])) == {(-5, 7), (7, 8), (8, -5)}
-    back = carry("\n" + old, old)
-    assert set(back.arcs([(-5, 7), (7, 8), (8, -5)])) == {(-4, 6), (6, 7), (7, -4)}
+def test_progress_is_for_terminals(capsys: pytest.CaptureFixture[str]) -> None:
+    """Elsewhere nothing is written, however long it takes."""
+    assert list(tracked(range(99))) == [*range(99)]
+    assert capsys.readouterr() == ("", "")

@@ -6,41 +6,53 @@ import ast
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from reqcov.analysis.code import Code, lines, parse, without_warnings
 from reqcov.analysis.masks import Mask, span
+
+
+class Move(NamedTuple):
+    """A function that is in both texts."""
+
+    lines: Mask
+    """Of its body, in the old text; less what moves with another."""
+    by: int
+    """How far down they are now."""
+    heads: Mask
+    """Where it and the functions in it begin, in the old text: negative numbers in arcs name them so."""
 
 
 @dataclass(frozen=True, slots=True)
 class Carried:
     """Where the lines of an old text are in a new one."""
 
-    moves: tuple[tuple[Mask, int], ...]
-    """Lines of the old text, and how far down they are now; no line comes twice, on either side."""
+    moves: tuple[Move, ...]
+    """No line comes twice, on either side."""
 
     def lines(self, mask: Mask) -> Mask:
         """What became of lines of the old text, be they lines that ran or statements."""
         carried = 0
-        for old, by in self.moves:
-            carried |= _shifted(mask & old, by)
+        for move in self.moves:
+            carried |= _shifted(mask & move.lines, move.by)
         return carried
 
     def arcs(self, arcs: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-        """What became of arcs of the old text: an arc is within one function, and moves with it."""
-        for start, end in arcs:
-            line = max(start, end)  # the other end is negative where the function is entered or left
-            for old, by in self.moves:
-                if old >> line & 1:
-                    yield start + (by if start > 0 else -by), end + (by if end > 0 else -by)
+        """What became of arcs of the old text: one that is within a function moves with it."""
+        for arc in arcs:
+            for move in self.moves:
+                if all((move.lines >> end if end > 0 else move.heads >> -end) & 1 for end in arc):
+                    start, end = arc
+                    yield start + (move.by if start > 0 else -move.by), end + (move.by if end > 0 else -move.by)
 
     def dropped(self, mask: Mask) -> Mask:
         """The lines of the old text that could not be carried."""
-        for old, _ in self.moves:
-            mask &= ~old
+        for move in self.moves:
+            mask &= ~move.lines
         return mask
 
 
-EVERYTHING = Carried(((~0, 0),))
+EVERYTHING = Carried((Move(~0, 0, ~0),))
 
 
 def carry(old: str, new: str, read: Callable[[str], Code] = parse) -> Carried:
@@ -107,7 +119,7 @@ class _Pairs:
     """Unchanged functions of two texts."""
 
     def __init__(self, ours: list[_Written], theirs: list[_Written]) -> None:
-        self.moves: list[tuple[Mask, int]] = []
+        self.moves: list[Move] = []
         self._ours = ours
         self._theirs = theirs
         self._left = 0
@@ -131,7 +143,7 @@ class _Pairs:
         by = other.first - one.first
         # What is in them may have been paired before, by its name.
         moved = one.body & ~self._left & ~_shifted(self._filled, -by)
-        self.moves.append((moved, by))
+        self.moves.append(Move(moved, by, moved | 1 << one.first))
         self._left |= moved
         self._filled |= _shifted(moved, by)
 

@@ -76,7 +76,11 @@ class Code:
         return self.statements & ~self.in_functions
 
     def translate(self, mask: Mask) -> Mask:
-        """From lines that ran to the first lines of their statements, as coverage.py does before it counts."""
+        """From lines that ran to the first lines of their statements, as coverage.py does before it counts.
+
+        Not all of those are function statements: a body without a statement, and some formatting with `%`, run on the
+        line of the `def`; comprehensions of class bodies are functions before 3.12. What counts is `& in_functions`.
+        """
         rest = mask & self.continued
         firsts = mask ^ rest
         while rest:

@@ -18,7 +18,7 @@ from coverage.exceptions import CoverageException
 from reqcov.analysis.export import NOT_SAMPLED, Export, arcs_by_context, export, lines_by_context
 from reqcov.analysis.masks import numbers
 from reqcov.analysis.view import Chosen, View
-from reqcov.cli.options import choosing, current_file, store_option, view_of
+from reqcov.cli.options import choosing, current_file, store_option, tracked, view_of
 from reqcov.errors import ReqcovError
 from reqcov.reports import coverage_data
 from reqcov.reports.cobertura import cobertura
@@ -94,26 +94,19 @@ def _write_coverage(target: Path, view: View) -> None:
     arcs = view.branches == "all" and NOT_SAMPLED not in lines
     if view.branches != "none" and not arcs:
         _say("Left out: branches, for it is not known of all lines that ran which ones they took.")
-    ran: Mapping[str, Mapping[str, Collection[Any]]] = (
-        arcs_by_context(view)
-        if arcs
-        else {context: {path: numbers(mask) for path, mask in masks.items()} for context, masks in lines.items()}
-    )
     names = _names(view.files)
+    ran: Mapping[str, Mapping[str, Any]] = arcs_by_context(view) if arcs else lines
+    contexts = ((context, _renamed(ran[context], names)) for context in tracked(list(ran), "Writing"))
     with _replacing(target) as part:
-        coverage_data.write(
-            part,
-            set(names.values()),
-            {context: _renamed(by_path, names) for context, by_path in ran.items()},
-            arcs=arcs,
-        )
+        coverage_data.write(part, set(names.values()), contexts, arcs=arcs)
 
 
-def _renamed(by_path: Mapping[str, Collection[Any]], names: Mapping[str, str]) -> dict[str, set[Any]]:
+def _renamed(by_path: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, set[Any]]:
+    """By name of the file, lines or arcs."""
     found: dict[str, set[Any]] = defaultdict(set)
-    for path, some in by_path.items():
-        if path in names:
-            found[names[path]].update(some)
+    for path in by_path.keys() & names.keys():
+        some = by_path[path]
+        found[names[path]].update(numbers(some) if isinstance(some, int) else some)
     return found
 
 

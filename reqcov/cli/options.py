@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
@@ -25,8 +26,8 @@ from reqcov.store.reading import reading
 
 Command = Callable[..., None]
 
-MANY_FILES = 50
-"""Parsing more than these takes so long that progress is shown."""
+MANY = 50
+"""Files to parse, or routes to write, that take so long that progress is shown."""
 
 
 def since(text: str) -> date:
@@ -144,7 +145,7 @@ def view_of(store: Path, chosen: Chosen, *, current: bool = False) -> Iterator[V
     Raises StoreError where there is nothing: the store is empty, or no request fits.
     """
     with reading(store) as reader:
-        view = View(reader, chosen, exclude=excluded(), current=current_file if current else None, track=_tracked)
+        view = View(reader, chosen, exclude=excluded(), current=current_file if current else None, track=tracked)
         if not view.hits:
             if not reader.hits():
                 raise StoreError(f"The store {store} holds no requests yet; send your server some.")
@@ -177,10 +178,11 @@ def excluded() -> str:
         raise ConfigError(f"coverage.py's configuration can't be used: {error}") from error
 
 
-def _tracked(digests: Any) -> Any:
-    if len(digests) < MANY_FILES:
-        return digests
+def tracked(things: Any, what: str = "Parsing") -> Any:
+    """The same things; while somebody goes through many of them, a terminal shows how far that has come."""
+    if len(things) < MANY or not sys.stderr.isatty():
+        return things
     from rich.console import Console
     from rich.progress import track
 
-    return track(digests, "Parsing", console=Console(stderr=True), transient=True)
+    return track(things, what, console=Console(stderr=True), transient=True)
