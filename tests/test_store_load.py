@@ -37,4 +37,5 @@ def test_killed_under_load(tmp_path: Path) -> None:
     assert outcome.oldest_lost <= INTERVAL + SLACK
     ended = {pid for pid, writer in outcome.writers.items() if writer.ended}
     assert ended == outcome.writers.keys() - outcome.killed.keys()
+    assert outcome.vanished.keys() == outcome.writers.keys() & outcome.killed.keys()
     assert not_silent(outcome) == []

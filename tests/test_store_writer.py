@@ -12,7 +12,6 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -181,10 +180,31 @@ def test_closing_in_vain_tells_how_many_are_lost(sink: StoreSink, traffic: Traff
             sink.close()
 
 
+def test_the_end_is_near(sink: StoreSink, traffic: Traffic, path: Path) -> None:
+    """Where a process may be ended without another word, each batch from then on says that it has."""
+    put(sink, traffic, 2)
+    sink.flush()
+    assert [row.ended for row in Counted(path).writers] == [None]
+    sink.hasten()
+    sink.flush()
+    [first] = Counted(path).writers
+    assert first.ended is not None
+    put(sink, traffic, 3)
+    sink.hasten()
+    sink.flush()
+    [row] = Counted(path).writers
+    assert row.ended is not None
+    assert row.ended > first.ended
+    assert (row.requests, row.batch) == (5, 3)
+    assert Counted(path).requests == 5
+
+
 def test_a_process_that_counted_nothing_writes_nothing(sink: StoreSink, path: Path) -> None:
     """Not even a file."""
     sink.flush()
     sink.before_fork()
+    sink.hasten()
+    sink.flush()
     sink.close()
     assert not path.parent.exists()
 
@@ -275,6 +295,28 @@ def test_a_batch_that_waited_while_the_file_was_replaced(sink: StoreSink, traffi
     [row] = Counted(path).writers
     assert Counted(path).requests == 2
     assert (row.requests, row.lost) == (12, 10)
+
+
+def test_the_new_file_can_not_be_written_at_first(
+    sink: StoreSink, traffic: Traffic, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What went with the old one is lost once."""
+    put(sink, traffic, 10)
+    sink.flush()
+    remove(path)
+    put(sink, traffic, 1)
+
+    def fail(*_: Any) -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    for _ in range(2):
+        with monkeypatch.context() as patch:
+            patch.setattr(SQLiteStore, "_add", fail)
+            with pytest.raises(StoreError):
+                sink.flush()
+    sink.flush()
+    [row] = Counted(path).writers
+    assert (row.requests, row.lost) == (11, 10)
 
 
 def test_a_store_that_was_emptied(sink: StoreSink, traffic: Traffic, path: Path) -> None:
@@ -463,21 +505,17 @@ def test_two_make_one_store_at_once(path: Path) -> None:
     assert made
 
 
-def test_commands_make_one_store_at_once(path: Path) -> None:
-    """They wait for each other, also where SQLite would not."""
-
-    def make() -> None:
-        gate.wait()
-        for number in range(20):
-            with opened(path.with_name(f"store{number}")) as connection:
-                assert schema.version_of(connection, "") == schema.VERSION
-            gate.wait()
-
+def test_a_command_waits_for_who_makes_the_store(path: Path) -> None:
+    """Also where SQLite would not: while the file changes from one way of locking to the other."""
     path.parent.mkdir()
-    gate = threading.Barrier(4, timeout=30)
-    with ThreadPoolExecutor(4) as pool:
-        for made in [pool.submit(make) for _ in range(4)]:
-            made.result()
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as connection:
+        connection.execute("PRAGMA user_version = 0")
+        connection.execute("BEGIN IMMEDIATE")
+        timer = threading.Timer(0.2, connection.execute, ["ROLLBACK"])
+        timer.start()
+        with opened(path) as made:
+            assert schema.version_of(made, str(path)) == schema.VERSION
+        timer.join()
 
 
 # -- limits ---------------------------------------------------------------------------------------------------------

@@ -40,8 +40,8 @@ from reqcov.types import Source
 INTERVAL = 1.0
 """Seconds between two batches, at most: what a process that is killed loses."""
 
-LAST_PATIENCE = 3.0
-"""Seconds to wait at the end of the process while somebody else writes: there is no next time."""
+LAST_PATIENCE = 1.5
+"""Seconds to wait while somebody else writes, once the process ends: there may be no next time."""
 
 LATEST = 200
 """Routes of which the latest request is at hand, to compare the next one with."""
@@ -222,12 +222,13 @@ class StoreSink(Sink):
             return
         self._news = self._ending = True
         try:
-            self._write(LAST_PATIENCE)
+            self._write()
         except StoreError as error:
             waiting = [*self._hits.values(), *(self._batch.hits.values() if self._batch else ())]
             raise StoreError(f"{sum(tally.count for tally in waiting)} requests are lost: {error}") from error
 
-    def _write(self, patience: float = PATIENCE) -> None:
+    def _write(self) -> None:
+        patience = LAST_PATIENCE if self._ending else PATIENCE
         if self._batch is not None:
             self._store.write(self._batch, patience)  # again: perhaps it was written, and only the answer was lost
             self._batch = None

@@ -10,6 +10,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from reqcov import lifetime
 from tests.bench.variants import VARIANTS
 from tests.bench.workloads import App, load
 
@@ -60,6 +61,8 @@ def main() -> None:
             begun = time.process_time()
             loop.run_until_complete(serve(app, int(line), at_a_time))
             print(time.process_time() - begun, flush=True)
+        for recorder in list(lifetime.open_now):  # as long as the folder is there
+            recorder.close()
 
 
 if __name__ == "__main__":

@@ -21,6 +21,13 @@ def every(app: App, folder: Path) -> App:
     return reqcov.wrap(app, source=["project"], on_request=lambda record: None)  # type: ignore[no-any-return]
 
 
+def stored(app: App, folder: Path) -> App:
+    """Every request recorded, and counted in a store that is written to once a second."""
+    import reqcov
+
+    return reqcov.wrap(app, source=["project"], store=folder / "store.sqlite3")  # type: ignore[no-any-return]
+
+
 def none_sampled(app: App, folder: Path) -> App:
     """`sample=0`: no request recorded completely, each handed to a callback."""
     import reqcov
@@ -86,10 +93,11 @@ def coverage_object(app: App, folder: Path) -> App:
 VARIANTS = {
     "bare": bare,
     "every request recorded": every,
+    "with a store": stored,
     "none sampled": none_sampled,
     "every request, branches": branches,
     "C tracer per request": c_tracer,
     "Coverage object per request": coverage_object,
 }
-OVERLAPPING = ("bare", "every request recorded", "none sampled", "every request, branches")
+OVERLAPPING = ("bare", "every request recorded", "with a store", "none sampled", "every request, branches")
 """The rest can't be overlapped."""

@@ -53,6 +53,8 @@ class Outcome:
     """What readers printed as errors."""
     output: str = ""
     """Of the server."""
+    vanished: dict[int, int] = field(default_factory=dict)
+    """Processes that `doctor` says vanished, and how many requests it says each may have lost."""
 
     @property
     def logged(self) -> int:
@@ -97,7 +99,14 @@ def run(folder: Path, seconds: float, *, every: float | None, workers: int = 4) 
     with reading(folder / STORE) as store:
         outcome.counted = sum(hit.recorded for hit in store.hits())
         outcome.writers = {writer.pid: writer for writer in store.writers()}
+    doctor = json.loads(subprocess.run(command_of("doctor", folder / STORE), capture_output=True).stdout)
+    outcome.vanished = {row["pid"]: row["peak"] for row in doctor["writers"] if row["state"] == "vanished"}
     return outcome
+
+
+def command_of(name: str, store: Path) -> list[str]:
+    """A command of reqcov that prints JSON."""
+    return [sys.executable, "-m", "reqcov", name, "--format", "json", "--store", str(store)]
 
 
 def request(path: str) -> bytes:
@@ -121,7 +130,7 @@ def ask(port: int, over: threading.Event) -> tuple[int, int]:
 
 def poll(store: Path, over: threading.Event, outcome: Outcome) -> None:
     """Read the store, as a person would, as often as that goes."""
-    command = [sys.executable, "-m", "reqcov", "routes", "--format", "json", "--store", str(store)]
+    command = command_of("routes", store)
     while not over.is_set():
         read = subprocess.run(command, capture_output=True, text=True, cwd=store.parent, timeout=60)
         if read.returncode or read.stderr:
@@ -156,12 +165,13 @@ def main(seconds: float, every: float, workers: int) -> None:
     """Compare what the store counted with what the server answered."""
     with tempfile.TemporaryDirectory() as folder:
         outcome = run(Path(folder), seconds, every=every or None, workers=workers)
-    table = Table("killed process", "answered", "in the store", "lost", "age of the first that is lost, s")
+    table = Table("killed process", "answered", "in the store", "lost", "largest batch", "age of the first lost, s")
     for pid, moment in outcome.killed.items():
         lost = outcome.lost(pid)
         age = f"{moment - lost[0]:.2f}" if lost else ""
         answered = len(outcome.log[pid])
-        table.add_row(str(pid), str(answered), str(answered - len(lost)), str(len(lost)), age)
+        peak = str(outcome.writers[pid].peak) if pid in outcome.writers else ""
+        table.add_row(str(pid), str(answered), str(answered - len(lost)), str(len(lost)), peak, age)
     console = Console()
     console.print(table)
     alive = outcome.log.keys() - outcome.killed.keys()
@@ -171,6 +181,8 @@ def main(seconds: float, every: float, workers: int) -> None:
     console.print(
         f"answered {outcome.logged:,} (clients got {outcome.answers:,}, {outcome.refused} connections broke), "
         f"in the store {outcome.counted:,}, lost {lost:,} in {len(outcome.killed)} kills\n"
+        f"doctor names {len(outcome.vanished.keys() & outcome.killed.keys())} of those that were killed, "
+        f"and {len(outcome.vanished.keys() - outcome.killed.keys())} others\n"
         f"{len(alive)} processes ended by themselves, {len(unlike)} of them lost anything, "
         f"{len(not_ended)} did not say that they ended\n"
         f"{len(outcome.polls)} looks at the store, {len(outcome.complaints)} of them failed; the server's log "
