@@ -54,7 +54,6 @@ def make(
 ) -> None:
     """Fill `store` through `SQLiteStore.write`, a batch a day; the sources lie in a folder beside it."""
     chance = random.Random(3)
-    target = SQLiteStore(store)
     variants = [[_lines(chance, functions) for _ in range(8)] for _ in range(files)]
     shapes = [
         {each: chance.choice(variants[each]) for each in chance.sample(range(files), min(files, 40))}
@@ -84,7 +83,7 @@ def make(
         for behaviour in known.values():
             for piece in behaviour.pieces:
                 seen[piece.source] = seen.get(piece.source, 0) | int.from_bytes(piece.numbits, "little")
-        target.write(
+        SQLiteStore(store).write(
             Batch(
                 writer=writer(f"writer{day}", build=f"build{build}", started=first, last_write=first + DAY / 2),
                 hits=hits,

@@ -48,6 +48,7 @@ def statements_of(name: str, lines: Iterable[int]) -> tuple[set[int], set[int]]:
     measured.get_data().add_lines({name: list(lines)})
     _, statements, _, missing, _ = measured.analysis2(name)
     found = measured._get_file_reporter(name).translate_lines(inside(name)) & set(statements)
+    measured.get_data().close(force=True)
     return found, found & set(missing)
 
 

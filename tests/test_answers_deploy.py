@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import HAS_MONITORING
 from tests.reading import Project, add, hit, run, viewed
 
 WEB = """\
@@ -174,6 +175,7 @@ def test_continued_import_time_excluded_and_blank_lines(project: Project) -> Non
         assert (answered.status, said in answered.out) == (0, True), answered.out
 
 
+@pytest.mark.skipif(not HAS_MONITORING, reason="the settrace core sees nothing of requests that are not sampled")
 def test_lines_that_only_unsampled_requests_ran(project: Project) -> None:
     """Nothing is called unrun that an unsampled request ran: not by `report` over everything, not by `line`."""
     project.ask("/total", build="A", sample=1.0)

@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 import coverage
+from coverage.exceptions import ConfigError as CoverageConfigError
 from coverage.exceptions import CoverageException
 from coverage.misc import join_regex
 
@@ -173,7 +174,7 @@ def excluded() -> str:
     """The regular expression for the lines that coverage.py is configured to leave out."""
     try:
         return join_regex(coverage.Coverage(data_file=None).get_exclude_list("exclude"))
-    except CoverageException as error:
+    except (CoverageException, CoverageConfigError) as error:  # of old, neither is the other
         raise ConfigError(f"coverage.py's configuration can't be used: {error}") from error
 
 
