@@ -18,7 +18,7 @@ from coverage.numbits import nums_to_numbits
 
 from reqcov.record import footprint
 from reqcov.store.model import Batch, Behaviour, HitKey, Piece, Tally, Writer, pack_labels, unpack_labels
-from reqcov.store.reading import reading
+from reqcov.store.reading import Hit, reading
 from reqcov.store.sqlite import SQLiteStore
 from reqcov.types import Source
 
@@ -151,14 +151,22 @@ def key_of(request: Request, build: str) -> tuple[Any, ...]:
 def counted(path: Path) -> Counter[tuple[Any, ...]]:
     """How many requests a store holds, by the same keys."""
     found: Counter[tuple[Any, ...]] = Counter()
+    for place, hit in placed(path):
+        found[place] += hit.recorded
+    return found
+
+
+def placed(path: Path) -> list[tuple[tuple[Any, ...], Hit]]:
+    """The requests of a store with the same keys."""
     with reading(path) as reader:
         routes, held = reader.routes(), ran(path)
+        found = []
         for hit in reader.hits():
             route = routes[hit.route]
             labels = frozenset(unpack_labels(hit.labels).items())
             place = hit.build, route.method, route.template, hit.status, labels, held[hit.footprint], hit.day
-            found[place] += hit.recorded
-    return found
+            found.append((place, hit))
+        return found
 
 
 def ran(path: Path) -> dict[int, frozenset[tuple[str, frozenset[int]]]]:

@@ -17,7 +17,7 @@ from reqcov.errors import StoreError
 from reqcov.store import keeping, sqlite
 from reqcov.store.merge import T, merge
 from reqcov.store.reading import reading
-from tests.stores import DAY, TODAY, Project, Request, Server, content, counted, key_of, reqcov, rows, sound
+from tests.stores import DAY, TODAY, Project, Request, Server, content, counted, key_of, placed, reqcov, rows, sound
 
 
 def track(items: Collection[T], what: str) -> Iterable[T]:
@@ -115,10 +115,9 @@ def test_merging_is_a_union_of_requests(steps: list[tuple[str, int, int, list[Re
         assert counted(every) == Counter(key_of(*each) for each in sent.values())
         with reading(every) as reader:
             assert reader.requests() == sum(request.weight for request, _ in sent.values())
-            times = [request.when for request, _ in sent.values()]
-            hits = reader.hits()
-            assert min((hit.first_seen for hit in hits), default=None) == min(times, default=None)
-            assert max((hit.last_seen for hit in hits), default=None) == max(times, default=None)
+        for place, hit in placed(every):
+            times = [request.when for request, build in sent.values() if key_of(request, build) == place]
+            assert (hit.first_seen, hit.last_seen) == (min(times), max(times))
 
 
 @settings(max_examples=10, deadline=None)
@@ -172,9 +171,17 @@ def test_a_copy_that_lives_on_counts_on_its_own(project: Project, tmp_path: Path
     server = Server(project)
     server.serve(one, *[Request()] * 5)
     shutil.copy(one, two)
-    server.serve(one, *[Request()] * 2)
+    server.serve(one, *[Request(when=TODAY * DAY + 9.0, weight=3.0)] * 2)
     Server(project, "b").serve(two, *[Request()] * 4)
-    assert counted(merged(tmp_path / "both", one, two)).total() == 11
+    for number, order in enumerate([(one, two), (two, one)]):
+        out = merged(tmp_path / str(number), *order)
+        assert counted(out).total() == 11
+        with reading(out) as reader:
+            assert (reader.requests(), reader.last_seen()) == (15, TODAY * DAY + 9.0)
+    Server(project, "c").serve(two, Request(when=TODAY * DAY + 5.0), Request("/late", when=TODAY * DAY + 7.0))
+    server.serve(two, Request("/late", when=TODAY * DAY + 3.0))
+    firsts = {hit.route: hit.first_seen - TODAY * DAY for _, hit in placed(two)}
+    assert sorted(firsts.values()) == [0.0, 3.0]
 
 
 def test_a_merged_store_that_is_written_to_begins_an_origin(project: Project, tmp_path: Path) -> None:
