@@ -273,6 +273,8 @@ def test_pruning_never_takes_what_a_later_request_needs(project: Project, store:
     assert sound(store)
     assert counted(store) == Counter([key_of(Request(), "new")])
     assert project.sources["shop/cart.py"].digest in content(store)["texts"]
+    merge([store], store.with_name("copy"), track)  # also of a source that no build is left of
+    assert content(store.with_name("copy")) == content(store)
 
 
 def test_files_shrink_while_others_read_and_write(project: Project, store: Path) -> None:
