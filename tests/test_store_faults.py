@@ -133,8 +133,8 @@ class Case:
 
 CASES = {
     "disk full": Case(disk_full, "the disk is full", UVICORN, mounted=True),
-    "files limited": Case(files_limited, "can't be opened or written"),
-    "read-only": Case(read_only, "readonly", mounted=IS_ROOT),
+    "files limited": Case(files_limited, "can't be"),
+    "read-only": Case(read_only, "can't be opened or written", mounted=IS_ROOT),
     "no folder": Case(no_folder, "can't be opened or written", UVICORN),
     "garbage": Case(garbage, "no SQLite file", loses=True),
     "damaged": Case(damaged, "is damaged", loses=True),

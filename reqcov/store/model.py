@@ -19,7 +19,8 @@ MAX_WAITING = 50_000
 """What a process remembers at most: sets of lines of one function, and distinct counts that wait to be written."""
 
 LABEL_LENGTH = 200
-"""Characters of a label's key or value; the rest is cut off."""
+LABELS_AT_ONCE = 50
+"""Characters of a label's key or value, and labels of one request; the rest is cut off."""
 
 OTHER = "(other)"
 """Stands for each route, method, label value and footprint that is too many."""
@@ -85,6 +86,13 @@ class Tally:
         self.first = min(self.first, when)
         self.last = max(self.last, when)
 
+    def __iadd__(self, other: Tally) -> Tally:
+        self.count += other.count
+        self.weight += other.weight
+        self.first = min(self.first, other.first)
+        self.last = max(self.last, other.last)
+        return self
+
 
 @dataclass(frozen=True, kw_only=True)
 class Writer:
@@ -142,7 +150,8 @@ def pack_labels(labels: Mapping[str, str]) -> str:
     """Labels as one text, equal for equal labels; what is too long is cut."""
     if not labels:
         return ""
-    cut = {storable(key[:LABEL_LENGTH]): storable(value[:LABEL_LENGTH]) for key, value in labels.items()}
+    some = sorted(labels.items())[:LABELS_AT_ONCE]
+    cut = {storable(key[:LABEL_LENGTH]): storable(value[:LABEL_LENGTH]) for key, value in some}
     return json.dumps(cut, sort_keys=True, ensure_ascii=False)
 
 

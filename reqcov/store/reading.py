@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import tempfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from reqcov.errors import StoreError
+from reqcov.errors import StoreBusy, StoreError
 from reqcov.record import UNMATCHED
 from reqcov.store import schema
 from reqcov.store.model import Writer
@@ -113,6 +114,26 @@ class StoreReader:
         )
         return list(map(Hit._make, rows))
 
+    def counts(self) -> list[tuple[str, Hit]]:
+        """All requests, counted for each origin; with its uuid."""
+        rows = self._connection.execute(
+            """SELECT origin.uuid, build.name, route, status, labels.pairs, footprint, day,
+                count, weight, hits.first_seen, hits.last_seen
+            FROM hits JOIN origin ON origin.id = origin JOIN build ON build.id = build
+                JOIN labels ON labels.id = labels"""
+        )
+        return [(origin, Hit(*row)) for origin, *row in rows]
+
+    def requests(self) -> float:
+        """How many there are, those included that the recorded ones stand for."""
+        (requests,) = self._connection.execute("SELECT total(weight) FROM hits").fetchone()
+        return float(requests)
+
+    def last_seen(self) -> float | None:
+        """When the last of them came; None where there is none."""
+        (last,) = self._connection.execute("SELECT max(last_seen) FROM hits").fetchone()
+        return float(last) if last is not None else None
+
     def footprints(self) -> dict[int, tuple[str, list[int]]]:
         """Every footprint by its id: its address, and the ids of its lines."""
         found: dict[int, tuple[str, list[int]]] = {
@@ -146,6 +167,10 @@ class StoreReader:
         """The file with this digest; None where it had changed before it could be read."""
         row = self._connection.execute("SELECT content FROM text WHERE digest = ?", (digest,)).fetchone()
         return zlib.decompress(row[0]) if row is not None else None
+
+    def texts(self) -> dict[str, bytes]:
+        """Every file that was kept by its digest, compressed by zlib."""
+        return dict(self._connection.execute("SELECT digest, content FROM text"))
 
     def builds(self) -> list[Build]:
         """Every build, in the order in which they were first seen."""
@@ -197,8 +222,9 @@ class StoreReader:
 
 @contextlib.contextmanager
 def reading(path: Path) -> Iterator[StoreReader]:
-    """Look at the store at `path`, as it is now; one of an earlier reqcov is brought up to date first.
+    """Look at the store at `path`, as it is now.
 
+    One of an earlier reqcov is brought up to date first, or a copy of it where it can't be written.
     Raises StoreError where there is none, or where it can't be read.
     """
     if not path.exists():
@@ -208,18 +234,52 @@ def reading(path: Path) -> Iterator[StoreReader]:
     try:
         with contextlib.closing(_connected(path)) as connection:
             version = schema.version_of(connection, str(path))
-        if version < schema.VERSION:
-            with opened(path) as connection, transaction(connection):
-                schema.prepare(connection, str(path))
-        with contextlib.closing(_connected(path)) as connection:
+        with contextlib.ExitStack() as stack:
+            file = path if version == schema.VERSION else stack.enter_context(_up_to_date(path))
+            connection = stack.enter_context(contextlib.closing(_connected(file)))
             connection.execute("BEGIN")
             yield StoreReader(path, connection)
     except (sqlite3.Error, OSError, zlib.error) as error:
         raise explained(path, error) from error
 
 
+def copy(path: Path, target: Path) -> None:
+    """Write the store at `path` to a new file, as it is now and while servers write to it, and bring that up to date.
+
+    Raises StoreError where that can't be written.
+    """
+    with contextlib.closing(_connected(path)) as connection:
+        try:
+            with contextlib.closing(sqlite3.connect(target)) as copied:
+                connection.backup(copied)
+        except sqlite3.Error as error:
+            raise explained(target, error) from error
+    with opened(target):
+        pass
+
+
+@contextlib.contextmanager
+def _up_to_date(path: Path) -> Iterator[Path]:
+    """The file, or a copy where it can't be written."""
+    with contextlib.ExitStack() as stack:
+        try:
+            with opened(path):
+                pass
+        except StoreBusy:
+            raise
+        except StoreError:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="reqcov-"))
+            copy(path, Path(folder) / path.name)
+            path = Path(folder) / path.name
+        yield path
+
+
 def _connected(path: Path) -> sqlite3.Connection:
     """A connection to read over; also where nothing may be written."""
-    alone = os.access(path.parent, os.W_OK) or path.with_name(path.name + "-wal").exists()
-    uri = f"{path.absolute().as_uri()}?mode={'ro' if alone else 'ro&immutable=1'}"
-    return sqlite3.connect(uri, uri=True, timeout=10, isolation_level=None)
+    shared = path.with_name(path.name + "-wal").exists()
+    folder = os.access(path.parent, os.W_OK)
+    # Who may write opens the file for that, though he won't: SQLite leaves -wal and -shm behind otherwise.
+    mode = "rw" if folder and os.access(path, os.W_OK) else "ro" if folder or shared else "ro&immutable=1"
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=10, isolation_level=None)
+    connection.execute("PRAGMA query_only = 1")
+    return connection

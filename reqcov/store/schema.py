@@ -10,13 +10,16 @@ from reqcov.errors import StoreError
 APPLICATION_ID = 0x72716376
 """`rqcv`: what `file` and SQLite tell our files by."""
 
+# Neither STRICT tables nor RETURNING, nor an upsert without its target: Python 3.11 on RHEL 9 has SQLite 3.34. What
+# REFERENCES says is not enforced, for that would cost each batch; the tests hold us to it.
 MIGRATIONS = (
     """
-    -- Changes whenever rows that a writer may have referred to are deleted.
+    -- One more whenever rows that a writer may remember are deleted, and with the tables; the last one counts.
     CREATE TABLE generation (uuid TEXT NOT NULL);
 
     -- Where a count was first written. Counts of one origin only grow, so merging takes the larger one.
-    -- `home` names the file that writes to it: a copy of a store that lives on begins an origin of its own.
+    -- `home` names the file that is written to: a copy of a store that lives on begins an origin of its own. It is
+    -- empty where nothing is added any more, as in a snapshot and after merging.
     CREATE TABLE origin (id INTEGER PRIMARY KEY, uuid TEXT NOT NULL UNIQUE, home TEXT NOT NULL);
 
     CREATE TABLE build (
@@ -32,15 +35,19 @@ MIGRATIONS = (
         numbits BLOB NOT NULL,  -- what ran of it in any request, complete or not
         UNIQUE (path, digest)
     );
-    CREATE TABLE build_source (build INTEGER, source INTEGER, PRIMARY KEY (build, source)) WITHOUT ROWID;
+    CREATE TABLE build_source (
+        build INTEGER REFERENCES build, source INTEGER REFERENCES source, PRIMARY KEY (build, source)
+    ) WITHOUT ROWID;
 
     -- A set of lines of one source, stored once; `address` is a digest of all else.
     CREATE TABLE lines (
         id INTEGER PRIMARY KEY, address BLOB NOT NULL UNIQUE,
-        source INTEGER NOT NULL, numbits BLOB NOT NULL, arcs TEXT NOT NULL
+        source INTEGER NOT NULL REFERENCES source, numbits BLOB NOT NULL, arcs TEXT NOT NULL
     );
     CREATE TABLE footprint (id INTEGER PRIMARY KEY, address TEXT NOT NULL UNIQUE);
-    CREATE TABLE footprint_lines (footprint INTEGER, lines INTEGER, PRIMARY KEY (footprint, lines)) WITHOUT ROWID;
+    CREATE TABLE footprint_lines (
+        footprint INTEGER REFERENCES footprint, lines INTEGER REFERENCES lines, PRIMARY KEY (footprint, lines)
+    ) WITHOUT ROWID;
 
     CREATE TABLE route (
         id INTEGER PRIMARY KEY, protocol TEXT NOT NULL, method TEXT NOT NULL, route TEXT NOT NULL,
@@ -49,10 +56,12 @@ MIGRATIONS = (
     );
     CREATE TABLE labels (id INTEGER PRIMARY KEY, pairs TEXT NOT NULL UNIQUE);
 
+    -- The origin comes last in the key: readers add up over it, and need no sorting for that.
     CREATE TABLE hits (
-        origin INTEGER, build INTEGER, route INTEGER, status INTEGER, labels INTEGER, footprint INTEGER, day INTEGER,
+        origin INTEGER REFERENCES origin, build INTEGER REFERENCES build, route INTEGER REFERENCES route,
+        status INTEGER, labels INTEGER REFERENCES labels, footprint INTEGER REFERENCES footprint, day INTEGER,
         count INTEGER NOT NULL, weight REAL NOT NULL, first_seen REAL NOT NULL, last_seen REAL NOT NULL,
-        PRIMARY KEY (origin, build, route, status, labels, footprint, day)
+        PRIMARY KEY (build, route, status, labels, footprint, day, origin)
     ) WITHOUT ROWID;
 
     CREATE TABLE writer (
@@ -63,7 +72,9 @@ MIGRATIONS = (
     ) WITHOUT ROWID;
 
     -- What readers worked out of a text, by the rules that they did it by; may be emptied at any time.
-    CREATE TABLE parsed (digest TEXT, rules TEXT, code BLOB NOT NULL, PRIMARY KEY (digest, rules)) WITHOUT ROWID;
+    CREATE TABLE parsed (
+        digest TEXT REFERENCES text, rules TEXT, code BLOB NOT NULL, PRIMARY KEY (digest, rules)
+    ) WITHOUT ROWID;
     """,
 )
 """The script at n makes version n + 1 of version n."""
@@ -82,10 +93,19 @@ def prepare(connection: sqlite3.Connection, path: str) -> None:
     for script in MIGRATIONS[version:]:
         for statement in statements(script):
             connection.execute(statement)
-    if version == 0:
-        connection.execute("INSERT INTO generation VALUES (?)", (uuid.uuid4().hex,))
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    begin_generation(connection)
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     connection.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def begin_generation(connection: sqlite3.Connection) -> None:
+    """Have every writer tell again all that it knows."""
+    connection.execute("INSERT INTO generation VALUES (?)", (uuid.uuid4().hex,))
+
+
+def generations(connection: sqlite3.Connection) -> list[str]:
+    """What has been, and what is: the last one."""
+    return [name for (name,) in connection.execute("SELECT uuid FROM generation ORDER BY rowid")]
 
 
 def statements(script: str) -> list[str]:
@@ -97,7 +117,7 @@ def statements(script: str) -> list[str]:
 def version_of(connection: sqlite3.Connection, path: str) -> int:
     """The version of its tables; 0 for a file that is empty. Raises StoreError for one that is not ours, or newer."""
     application, version, tables = connection.execute(  # at once: somebody else may be making the tables
-        "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema) "
+        "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_master) "
         "FROM pragma_application_id, pragma_user_version"
     ).fetchone()
     if application == 0 and version == 0 and tables == 0:

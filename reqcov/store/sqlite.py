@@ -9,10 +9,10 @@ import sqlite3
 import time
 import uuid
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from random import uniform
-from typing import Any
+from typing import Any, TypeAlias
 
 from reqcov.errors import StoreBusy, StoreError, logger
 from reqcov.store import schema
@@ -23,7 +23,6 @@ from reqcov.store.model import (
     OTHER,
     Batch,
     Behaviour,
-    HitKey,
     Piece,
     Tally,
     pack_labels,
@@ -43,6 +42,10 @@ MAX_WRITERS = 1_000
 """Processes that are remembered; the latest ones."""
 
 
+Place: TypeAlias = tuple[int, int, int, int, int, int, int]
+"""Where requests are counted: origin, build, route, status, labels, footprint and day."""
+
+
 class SQLiteStore:
     """Writes batches, each in one transaction and over a connection of its own.
 
@@ -55,7 +58,8 @@ class SQLiteStore:
         """Requests that were written to a file which is no longer there."""
         self._written = 0
         self._file: tuple[int, int] | None = None
-        self._known: object = None
+        self._generation = ""
+        self._known: tuple[object, ...] = ()
         self._sources: set[Source] = set()
         self._seen: dict[Source, int] = {}
 
@@ -83,7 +87,7 @@ class SQLiteStore:
                 with transaction(connection):
                     self._add(connection, batch, texts)
         except BaseException:
-            self._known = None  # what the transaction would have left behind
+            self._known = ()  # what the transaction would have left behind
             raise
         self._sources.update(batch.sources)
         self._seen = dict(batch.seen)
@@ -93,16 +97,18 @@ class SQLiteStore:
         """Forget what this process has told an earlier store in this place."""
         status = self.path.stat()
         self._file = status.st_dev, status.st_ino
-        known = (self._file, *connection.execute("SELECT uuid FROM generation").fetchone())
+        *earlier, generation = schema.generations(connection)
+        known = self._file, generation
         row = connection.execute("SELECT requests FROM writer WHERE id = ?", (writer,)).fetchone()
-        kept = (
-            row[0] - self.gone if row is not None else 0
-        )  # an earlier copy has some; the file may have the old number
+        kept = self._written if self._generation in earlier else 0  # it was emptied or pruned, or is another file
+        if row is not None:
+            kept = row[0] - self.gone  # an earlier copy has some; the file may have the old number
+        self._generation = generation
         if kept < self._written:
             logger.warning("reqcov: the store %s was deleted or replaced; what it held is gone", self.path)
             self.gone += self._written - kept
             self._written = kept
-            self._known = None
+            self._known = ()
         if known != self._known:
             self._known = known
             self._sources.clear()
@@ -124,10 +130,11 @@ class SQLiteStore:
 
     def _add(self, connection: sqlite3.Connection, batch: Batch, texts: Mapping[str, bytes]) -> None:
         writer = batch.writer
-        row = connection.execute("SELECT batch FROM writer WHERE id = ?", (writer.id,)).fetchone()
-        if row is not None and row[0] >= writer.batch:
-            return
         rows = Rows(connection)
+        if rows.latest_batch(writer.id) >= writer.batch:
+            return
+        if schema.generations(connection)[-1] != self._generation:
+            raise StoreBusy(f"{self.path} was emptied, pruned or migrated at this moment; try again.")
         build = rows.build(writer.build, writer.last_write)
         connection.executemany("INSERT OR IGNORE INTO text VALUES (?, ?)", texts.items())
         for source in batch.sources.keys() - self._sources:
@@ -136,10 +143,7 @@ class SQLiteStore:
             if self._seen.get(source) != mask:
                 rows.see(source, mask)
         origin = rows.origin(f"{writer.host}:{self._file}")
-        routes = {
-            place: rows.route(key, batch.endpoints.get(place, ""))
-            for place, key in {key[:3]: key for key in batch.hits}.items()
-        }
+        routes = {place: rows.route(place, batch.endpoints.get(place, "")) for place in {key[:3] for key in batch.hits}}
         labels = {pairs: rows.labels(pairs) for pairs in {key.labels for key in batch.hits}}
         footprints = {
             address: rows.footprint(address, batch.behaviours) for address in {key.footprint for key in batch.hits}
@@ -151,10 +155,11 @@ class SQLiteStore:
 
 
 class Rows:
-    """Adds rows to the tables of a store, and tells their ids; what is there already stays."""
+    """Adds rows to the tables of a store in one transaction, and tells their ids; what is there already stays."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        self._sizes: dict[str, int] = {}
 
     def _find(self, table: str, **values: Any) -> int | None:
         """Id of the row with these values."""
@@ -163,21 +168,24 @@ class Rows:
         return int(found[0]) if found is not None else None
 
     def _is_full(self, table: str, limit: int) -> bool:
-        (rows,) = self._connection.execute(f"SELECT count(*) FROM {table}").fetchone()
-        return bool(rows >= limit)
+        if table not in self._sizes:
+            (self._sizes[table],) = self._connection.execute(f"SELECT count(*) FROM {table}").fetchone()
+        return self._sizes[table] >= limit
 
     def _insert(self, table: str, **values: Any) -> int:
         places = ", ".join("?" * len(values))
         cursor = self._connection.execute(
             f"INSERT INTO {table} ({', '.join(values)}) VALUES ({places})", [*values.values()]
         )
+        if table in self._sizes:
+            self._sizes[table] += 1
         assert cursor.lastrowid is not None
         return cursor.lastrowid
 
     def build(self, name: str, when: float) -> int:
         """The id of a build, which was seen at `when`."""
         self._connection.execute(
-            """INSERT INTO build (name, first_seen, last_seen) VALUES (?, ?, ?) ON CONFLICT DO UPDATE
+            """INSERT INTO build (name, first_seen, last_seen) VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE
             SET first_seen = min(first_seen, excluded.first_seen), last_seen = max(last_seen, excluded.last_seen)""",
             (name, when, when),
         )
@@ -190,8 +198,9 @@ class Rows:
         found = self._find("source", path=source.path, digest=source.digest)
         if found is None:
             found = self._insert("source", path=source.path, digest=source.digest, last_seen=when, numbits=b"")
-        if build is not None:
+        elif when:
             self._connection.execute("UPDATE source SET last_seen = max(last_seen, ?) WHERE id = ?", (when, found))
+        if build is not None:
             self._connection.execute("INSERT OR IGNORE INTO build_source VALUES (?, ?)", (build, found))
         return found
 
@@ -207,11 +216,15 @@ class Rows:
         """The id of the origin of what is counted at `home`."""
         return self._find("origin", home=home) or self._insert("origin", uuid=uuid.uuid4().hex, home=home)
 
-    def route(self, key: HitKey, endpoint: str) -> int:
-        """The id of a route, which `endpoint` serves."""
-        values = {"protocol": key.protocol, "method": key.method, "route": key.route}
+    def foreign_origin(self, name: str) -> int:
+        """The id of the origin of that uuid; nothing more is counted for it here, unless it began here."""
+        return self._find("origin", uuid=name) or self._insert("origin", uuid=name, home="")
+
+    def route(self, place: tuple[str, str, str], endpoint: str) -> int:
+        """The id of a route, given by protocol, method and template, which `endpoint` serves."""
+        values = dict(zip(("protocol", "method", "route"), place, strict=True))
         found = self._find("route", **values)
-        if found is None and self._is_full("route", MAX_ROUTES):
+        if found is None and values["route"] and self._is_full("route", MAX_ROUTES):  # requests without are few kinds
             endpoint, values["route"] = "", OTHER
             found = self._find("route", **values)
         if found is None:
@@ -230,15 +243,19 @@ class Rows:
 
     def footprint(self, address: str, behaviours: Mapping[str, Behaviour]) -> int:
         """The id of a footprint; its lines are taken from `behaviours` where it is new."""
+        pieces = behaviours[address].pieces if address in behaviours else ()
+        return self.footprint_of(address, map(self.piece, pieces))
+
+    def footprint_of(self, address: str, lines: Iterable[int]) -> int:
+        """The id of a footprint; it consists of the rows `lines`, which are asked for where it is new."""
         found = self._find("footprint", address=address)
         if found is None and self._is_full("footprint", MAX_FOOTPRINTS):
-            address = OTHER
+            address, lines = OTHER, ()
             found = self._find("footprint", address=address)
         if found is None:
             found = self._insert("footprint", address=address)
-            if address in behaviours:
-                pieces = [(found, self.piece(piece)) for piece in behaviours[address].pieces]
-                self._connection.executemany("INSERT INTO footprint_lines VALUES (?, ?)", pieces)
+            pairs = [(found, each) for each in lines]
+            self._connection.executemany("INSERT INTO footprint_lines VALUES (?, ?)", pairs)
         return found
 
     def piece(self, piece: Piece) -> int:
@@ -248,21 +265,33 @@ class Rows:
             "lines", address=address, source=self.source(piece.source), numbits=piece.numbits, arcs=piece.arcs
         )
 
-    def hit(self, place: tuple[int, int, int, int, int, int, int], tally: Tally) -> None:
-        """Requests that were counted: origin, build, route, status, labels, footprint and day."""
+    def hit(self, place: Place, tally: Tally) -> None:
+        """So many requests more."""
+        self._count(place, tally, "count = count + excluded.count, weight = weight + excluded.weight")
+
+    def hit_in_all(self, place: Place, tally: Tally) -> None:
+        """So many requests in all, unless more are known."""
+        self._count(place, tally, "count = max(count, excluded.count), weight = max(weight, excluded.weight)")
+
+    def _count(self, place: Place, tally: Tally, known: str) -> None:
         self._connection.execute(
-            """INSERT INTO hits VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE
-            SET count = count + excluded.count, weight = weight + excluded.weight,
+            f"""INSERT INTO hits VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            ON CONFLICT (build, route, status, labels, footprint, day, origin) DO UPDATE SET {known},
                 first_seen = min(first_seen, excluded.first_seen), last_seen = max(last_seen, excluded.last_seen)""",
             (*place, tally.count, tally.weight, tally.first, tally.last),
         )
+
+    def latest_batch(self, writer: str) -> int:
+        """The number of the latest batch of a process; 0 where it is not known."""
+        row = self._connection.execute("SELECT batch FROM writer WHERE id = ?", (writer,)).fetchone()
+        return int(row[0]) if row is not None else 0
 
     def writer(self, values: Mapping[str, Any]) -> None:
         """A process, as it is now."""
         columns, places = ", ".join(values), ", ".join("?" * len(values))
         self._connection.execute(f"INSERT OR REPLACE INTO writer ({columns}) VALUES ({places})", [*values.values()])
         self._connection.execute(
-            "DELETE FROM writer WHERE id IN (SELECT id FROM writer ORDER BY last_write DESC LIMIT -1 OFFSET ?)",
+            "DELETE FROM writer WHERE id IN (SELECT id FROM writer ORDER BY last_write DESC, id LIMIT -1 OFFSET ?)",
             (MAX_WRITERS,),
         )
 
@@ -317,11 +346,13 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 def explained(path: Path, error: Exception) -> StoreError:
     """`error` in a sentence that says what to do."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    exactly = getattr(error, "sqlite_errorcode", 0)
+    code = exactly & 0xFF
+    full = code == sqlite3.SQLITE_FULL or exactly == sqlite3.SQLITE_IOERR_SHMSIZE  # of the -shm file
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return StoreBusy(f"{path} is being written to by somebody else, for too long; try again.")
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return StoreError(f"{path} is damaged, or no SQLite file; move it away.")
-    if code == sqlite3.SQLITE_FULL or getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
-        return StoreError(f"{path} can't be written: the disk is full; make room.")
+    if full or getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+        return StoreError(f"{path} can't be written: the disk is full, or files may not grow (ulimit -f); make room.")
     return StoreError(f"{path} can't be opened or written: {error}; check the disk, the folder and its permissions.")
