@@ -41,7 +41,8 @@ def commands_page() -> str:
 def section(command: click.Command, context: click.Context) -> str:
     """One command."""
     usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
-    rows = [row for parameter in command.params if (row := parameter.get_help_record(context)) is not None]
+    options = [parameter for parameter in command.params if isinstance(parameter, click.Option)]
+    rows = [row for option in options if (row := option.get_help_record(context)) is not None]
     parts = [
         f"## {context.command_path}",
         f"```text\n{usage}\n```",

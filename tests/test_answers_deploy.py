@@ -235,3 +235,25 @@ def test_code_that_this_interpreter_cannot_parse(project: Project) -> None:
     (project.folder / "shop" / "cart.py").write_text("print 'old'\n")
     row = row_of(ask(project, "report", "--current"), "shop/cart.py")
     assert "can't parse it" in row["problem"]
+
+
+def test_statements_are_dropped_not_lines(project: Project) -> None:
+    """What is told to be dropped are statements: those over several lines count once, excluded ones not at all."""
+    tax = "    rate = max(\n        1,\n        0,\n    )\n    rate += 0  # pragma: no cover\n"
+    project.deploy(cart=CART.replace("    rate = 1\n", tax))
+    project.ask("/tax", build="A")
+    project.deploy(cart=MOVED)
+    project.ask("/", build="B")
+    assert row_of(ask(project, "report"), "shop/cart.py")["dropped"] == 2
+
+
+def test_what_is_excluded_may_change(project: Project) -> None:
+    """coverage.py's configuration is the one of now, also where an earlier reader went by another one."""
+    project.ask("/tax", build="A")
+    before = row_of(ask(project, "report"), "shop/cart.py")
+    assert row_of(ask(project, "report"), "shop/cart.py") == before
+    (project.folder / ".coveragerc").write_text("[report]\nexclude_lines =\n    def unused\n")
+    after = row_of(ask(project, "report"), "shop/cart.py")
+    assert (after["statements"], after["missed"]) == (before["statements"], before["missed"])
+    assert project.lines("shop/cart.py")['return "never"'] not in after["missing"]
+    assert project.lines("shop/cart.py")['return "left out"'] in after["missing"]

@@ -295,3 +295,12 @@ def test_a_reader_behind_a_closed_pipe_is_quiet(store: Path) -> None:
         os.close(theirs)
         _, said = reqcov.communicate(timeout=30)
     assert b"Traceback" not in said
+
+
+def test_numbers_are_never_cut(store: Path) -> None:
+    """However narrow a terminal is: what is folded are names."""
+    add(store, [(hit("/b"), 123_456_789_012)], name="2")
+    for columns in (76, 40):
+        said = on_terminal(columns, "routes", "--store", str(store))
+        assert re.search(r"\b123456789012\b", said), said
+        assert ("─" in said) == (columns == 76)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from reqcov.reports.text import percent
 from reqcov.store.model import pack_labels
 from tests.reading import Project, add, hit, run, viewed
 
@@ -146,3 +147,19 @@ def test_line_with_labels(store: Path) -> None:
     ]
     narrowed = run("line", "web.py:11", "--store", store, "--label", "test=p*", "--format", "json").json
     assert [(row["labels"], row["requests"]) for row in narrowed["routes"]] == [({"tenant": "acme", "test": "pay"}, 2)]
+
+
+def test_one_route_among_others(store: Path) -> None:
+    """What only a route runs is told against all others, and `show` tells its share of all requests."""
+    (row,) = run("routes", "--route", "/a", "--store", store, "--format", "json").json["routes"]
+    assert (row["lines"], row["only_here"], row["share"]) == (5, 2, 1.0)
+    assert run("show", "/a", "--store", store).out.splitlines()[1].startswith("3 requests (75.0% of all)")
+
+
+@pytest.mark.parametrize(
+    ("share", "said"),
+    [(0, "0.0%"), (0.00001, "0.1%"), (0.1234, "12.3%"), (0.9994, "99.9%"), (0.99999, "99.9%"), (1, "100.0%")],
+)
+def test_only_all_is_all(share: float, said: str) -> None:
+    """Nothing is rounded to all or to nothing."""
+    assert percent(share) == said

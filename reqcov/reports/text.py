@@ -19,6 +19,9 @@ DROPPED = (
     "dropped: lines of older versions that ran, in functions that have changed since; --build shows them as they ran."
 )
 
+FOLDED = 8
+"""Columns that a text is not folded below."""
+
 Row = Sequence[str]
 
 
@@ -33,7 +36,7 @@ def table(columns: Sequence[str], rows: Iterable[Row], *, bold: Callable[[Row], 
 
     The names of columns with numbers begin with `#`: they are set to the right. Those of times begin with `@`. Neither
     is cut where the terminal is narrow: times are told by the day then, or by the minute if that is today, and the text
-    of other columns is folded.
+    of other columns is folded. Where that is not enough it is as in a pipe.
     """
     if not sys.stdout.isatty():
         say(*_plain(columns, rows))
@@ -44,7 +47,11 @@ def table(columns: Sequence[str], rows: Iterable[Row], *, bold: Callable[[Row], 
     console = Console()
     made = _made(columns, styled)
     if console.measure(made, options=console.options.update(width=WIDE)).maximum > console.width:
-        made = _made(columns, [(_shortened(columns, row), style) for row, style in styled])
+        rows = [_shortened(columns, row) for row in rows]
+        if _least(columns, rows) > console.width:
+            say(*_plain(columns, rows))
+            return
+        made = _made(columns, [(row, style) for row, (_, style) in zip(rows, styled, strict=True)])
     console.print(made)
 
 
@@ -59,6 +66,15 @@ def _plain(columns: Sequence[str], rows: Iterable[Row]) -> Iterator[str]:
             space = " " * (width - _width(cell))
             padded.append(space + cell if to_right else cell + space)
         yield "  ".join(padded).rstrip()
+
+
+def _least(columns: Sequence[str], rows: Iterable[Row]) -> int:
+    """The columns of a terminal below which numbers would be cut."""
+    least = 0
+    for name, *cells in zip(columns, *rows, strict=True):
+        words = name.lstrip("#@").split()
+        least += (max(map(_width, [*words, *cells])) if name[0] in "#@" else FOLDED) + 2
+    return least
 
 
 def _width(text: str) -> int:
