@@ -112,13 +112,23 @@ def test_a_process_that_vanished(store: Path) -> None:
     (finding,) = doctor(store)["findings"]
     assert finding["severity"] == "error"
     assert re.fullmatch(
-        rf"Process {os.getpid()} on \S+ \(build A\) vanished after its write of [-0-9]+ [:0-9]+ UTC: the requests of "
-        r"at most 2 s after that are lost \(the busiest such time had 1,234\)\.",
+        rf"Process {os.getpid()} on \S+ \(build A\) vanished; it last wrote at [-0-9]+ [:0-9]+ UTC\. At most the "
+        r"requests of its last 2 s are lost \(the busiest such time had 1,234\)\.",
         finding["problem"],
     )
     said = run("doctor", "--store", store).out
     assert f"error: {finding['problem']}\n  {finding['advice']}\n" in said
     assert "vanished" in said.split("error:")[0]
+
+
+def test_losses_of_long_ago(store: Path) -> None:
+    """After a day a loss is no alarm any more, and still told."""
+    write(store)
+    write(store, "gone", **{**HERE, "born": "7", "when": time.time() - 90_000}, lost=3)
+    assert problems(doctor(store), "error") == ""
+    said = problems(doctor(store), "advice")
+    assert "vanished" in said
+    assert "could not keep 3 requests" in said
 
 
 @pytest.mark.skipif(not born(os.getpid()), reason="the system doesn't tell when a process began")

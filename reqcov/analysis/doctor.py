@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from reqcov.analysis.findings import Finding, findings
 from reqcov.analysis.routes import moment
 from reqcov.store.model import Writer
 from reqcov.store.reading import StoreReader
@@ -91,6 +90,18 @@ class BuildRow:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Finding:
+    """Something that is not as it should be."""
+
+    severity: Literal["error", "advice"]
+    """`error`: within the last day something was lost, or no data arrived; the exit status is 1 then."""
+    problem: str
+    """One sentence."""
+    advice: str
+    """What to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Doctor:
     """The state of a store, and what to do about it."""
 
@@ -123,15 +134,18 @@ class Doctor:
 
     @property
     def healthy(self) -> bool:
-        """Whether data arrives and nothing was lost."""
+        """Whether data arrives and nothing was lost of late."""
         return all(finding.severity != "error" for finding in self.findings)
 
 
-def doctor(reader: StoreReader, now: float, runs: Callable[[Writer], bool | None]) -> Doctor:
-    """The state of a store at `now`; `runs` tells of a process whether it does, None where that can't be known here."""
+def examined(reader: StoreReader, now: float, runs: Callable[[Writer], bool | None]) -> Doctor:
+    """The state of a store at `now`, without findings.
+
+    `runs` tells of a process whether it does, None where that can't be known here.
+    """
     hits = reader.hits()
     writers = [_writer(each, now, runs(each)) for each in reader.writers()]
-    answer = Doctor(
+    return Doctor(
         store=str(reader.path),
         size=reader.size(),
         schema=reader.schema_version(),
@@ -155,7 +169,6 @@ def doctor(reader: StoreReader, now: float, runs: Callable[[Writer], bool | None
         writers=writers,
         findings=[],
     )
-    return replace(answer, findings=findings(answer, reader, now))
 
 
 def unreadable(path: Path, problem: str, advice: str) -> Doctor:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal
 
-from reqcov.store.model import MAX_FOOTPRINTS, MAX_LABELS, MAX_ROUTES, OTHER
+from reqcov.analysis.doctor import Doctor, Finding, WriterRow, examined
+from reqcov.store.model import MAX_FOOTPRINTS, MAX_LABELS, MAX_ROUTES, OTHER, Writer
 from reqcov.store.reading import StoreReader
-
-if TYPE_CHECKING:
-    from reqcov.analysis.doctor import Doctor, WriterRow
 
 DAY = 86_400.0
 
@@ -23,22 +20,15 @@ UNNAMED = "unnamed"
 """The build of those who did not say which it is."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Finding:
-    """Something that is not as it should be."""
+def doctor(reader: StoreReader, now: float, runs: Callable[[Writer], bool | None]) -> Doctor:
+    """The state of a store at `now`, and what to do about it, the errors first.
 
-    severity: Literal["error", "advice"]
-    """`error`: something was lost, or no data arrives; the exit status is 1 then."""
-    problem: str
-    """One sentence."""
-    advice: str
-    """What to do."""
-
-
-def findings(doctor: Doctor, reader: StoreReader, now: float) -> list[Finding]:
-    """What is not as it should be, the errors first."""
-    found = [*_arrival(doctor, now), *_losses(doctor), *_damage(reader), *_setup(doctor), *_limits(doctor)]
-    return sorted([*found, *_sources(reader)], key=lambda finding: finding.severity != "error")
+    `runs` tells of a process whether it does, None where that can't be known here.
+    """
+    state = examined(reader, now, runs)
+    found = [*_arrival(state, now), *_losses(state, now), *_damage(reader), *_setup(state), *_limits(state)]
+    found += _sources(reader)
+    return replace(state, findings=sorted(found, key=lambda finding: finding.severity != "error"))
 
 
 def _error(problem: str, advice: str) -> Finding:
@@ -60,23 +50,24 @@ def _arrival(doctor: Doctor, now: float) -> Iterator[Finding]:
     )
 
 
-def _losses(doctor: Doctor) -> Iterator[Finding]:
+def _losses(doctor: Doctor, now: float) -> Iterator[Finding]:
     for writer in doctor.writers:
+        lost = _error if now - writer.last_write.timestamp() <= DAY else _advice  # what is long past is no alarm
         if writer.state == "vanished":
-            yield _error(
-                f"{_process(writer)} vanished after its write of {_when(writer.last_write)} UTC: the requests of at "
-                f"most {writer.interval:g} s after that are lost (the busiest such time had {writer.peak:,}).",
+            yield lost(
+                f"{_process(writer)} vanished; it last wrote at {_when(writer.last_write)} UTC. At most the requests "
+                f"of its last {writer.interval:g} s are lost (the busiest such time had {writer.peak:,}).",
                 "Somebody killed it (kill -9), or the system for want of memory. Servers that stop their workers by "
                 "SIGTERM lose nothing.",
             )
         if writer.lost:
-            yield _error(
+            yield lost(
                 f"{_process(writer)} could not keep {_many(writer.lost, 'request')}.",
                 "Its log says why: the disk was full, the file was deleted, or requests were more various than its "
                 "memory allows.",
             )
         for sink, records in writer.dropped.items():
-            yield (_error if sink == "StoreSink" else _advice)(
+            yield (lost if sink == "StoreSink" else _advice)(
                 f"{_process(writer)} dropped {_many(records, 'record')}, for {sink} was too slow.",
                 "Give the server more room to breathe, or sample fewer requests: sample=0.1.",
             )

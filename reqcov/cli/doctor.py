@@ -10,8 +10,8 @@ from pathlib import Path
 
 import click
 
-from reqcov.analysis.doctor import Doctor, WriterRow, doctor, unreadable
-from reqcov.analysis.findings import Finding
+from reqcov.analysis.doctor import Doctor, Finding, WriterRow, unreadable
+from reqcov.analysis.findings import doctor
 from reqcov.cli.options import format_option, store_option
 from reqcov.errors import StoreError
 from reqcov.reports.json import as_json
@@ -30,8 +30,8 @@ MANY = 20
 def command(store: Path, output: str) -> None:
     """Is data arriving? And if not, what to do.
 
-    Ends with status 1 where something was lost, where no request has arrived for a day, and where the store can't be
-    read or written. Otherwise with 0, whatever it advises.
+    Ends with status 1 where, within the last day, something was lost or no request has arrived, and where the store
+    can't be read or written. Otherwise with 0, whatever it advises.
     """
     answer = _examine(store)
     if output == "json":
