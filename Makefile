@@ -26,9 +26,10 @@ bench:
 		$$venv/bin/python -m tests.bench $(ARGS) || exit 1; \
 	done
 
-BOUNDED := beside_tools config cores export_coverage file_sinks files interleavings recorder tracers
+BOUNDED := beside_tools cli cli_report code config cores export_coverage file_sinks files interleavings recorder tracers view
+OLDEST := "coverage==7.6.0" "asgiref==3.6.0" "click==8.1.3" "rich==13.0.0"
 
-# The tests of what touches coverage.py and asgiref, with the oldest coverage.py and asgiref that pyproject.toml admits.
+# The tests of what touches our dependencies, with the oldest ones that pyproject.toml admits.
 # coverage.py could not close its files before 7.11, and Python 3.13 minds that.
 bounds: $(BOUNDS)/.ready
 	$(BOUNDS)/bin/python -m pytest -n 2 -W "ignore:unclosed database in:ResourceWarning" $(BOUNDED:%=tests/test_%.py) $(ARGS)
@@ -56,7 +57,7 @@ $(VENV)/.test-ready: $(VENV)/bin/pip pyproject.toml
 $(BOUNDS)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(BOUNDS)
 	$(BOUNDS)/bin/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(BOUNDS)/bin/python -m pip install --quiet --editable ".[cli]" --group test "coverage==7.6.0" "asgiref==3.6.0"
+	$(BOUNDS)/bin/python -m pip install --quiet --editable ".[cli]" --group test $(OLDEST)
 	@touch $@
 
 clean:

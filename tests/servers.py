@@ -18,6 +18,10 @@ T = TypeVar("T")
 
 ROOT = Path(__file__).parent.parent
 
+HERE = "127.0.0.1:{port}"
+GUNICORN = f"gunicorn --no-control-socket --graceful-timeout 5 -b {HERE}"
+"""A worker that gets SIGTERM while it is being forked takes no notice; gunicorn kills it after the graceful time."""
+
 ATTEMPTS = 600
 PAUSE = 0.05
 """At most so many attempts with so many seconds in between, for everything that is waited for here."""

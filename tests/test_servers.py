@@ -27,6 +27,7 @@ from websockets.exceptions import InvalidStatus
 
 from reqcov import RequestRecord
 from tests import served, served_django, servers
+from tests.servers import GUNICORN, HERE
 
 NEVER = "60"
 """Seconds that records linger: what arrives in spite of it was delivered because the server shut down."""
@@ -44,9 +45,6 @@ class Case:
     """Whether two requests can be under way at once."""
     processes: int = 1
 
-
-HERE = "127.0.0.1:{port}"
-GUNICORN = f"gunicorn --no-control-socket -b {HERE}"
 
 CASES = {
     "gunicorn sync": Case("wsgi", f"{GUNICORN} -w 2 tests.served:app", processes=2),

@@ -16,11 +16,9 @@ from reqcov.store.reading import reading
 from tests import servers
 from tests.load import killing
 from tests.served_store import STORE
-from tests.servers import Server
+from tests.servers import GUNICORN, HERE, Server
 from tests.test_store_faults import ask, complaints, counted
 
-HERE = "127.0.0.1:{port}"
-GUNICORN = f"gunicorn --no-control-socket -b {HERE}"
 WSGI, ASGI = "tests.served_store:patient_wsgi()", "--factory tests.served_store:patient_asgi"
 
 

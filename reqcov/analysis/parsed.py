@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterable
 
 import coverage
 
+from reqcov import __version__
 from reqcov.analysis.code import Code, decode, parse
 from reqcov.store.reading import StoreReader
 
@@ -25,7 +26,7 @@ class Parsed:
         self._reader = reader
         self._exclude = exclude
         self._track = track
-        versions = platform.python_version(), coverage.__version__, exclude
+        versions = __version__, platform.python_version(), coverage.__version__, exclude
         self._rules = hashlib.sha256(repr(versions).encode()).hexdigest()[:16]
         self._remembered = reader.parsed(self._rules)
         self._codes: dict[str, Code] = {}
