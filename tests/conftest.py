@@ -50,6 +50,17 @@ def nothing_left_behind() -> Iterator[None]:
     assert installed() == before
 
 
+@pytest.fixture(autouse=True)
+def no_module_left_behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What a test imports from a folder of its own is not there for the next one, which may have another `shop`."""
+    before = set(sys.modules)
+    yield
+    own = str(tmp_path_factory.getbasetemp())
+    for name in set(sys.modules) - before:
+        if (getattr(sys.modules[name], "__file__", None) or "").startswith(own):
+            del sys.modules[name]
+
+
 @pytest.fixture(params=CORES)
 def core(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Each core that this interpreter has, as a value for the `core` option."""
