@@ -20,8 +20,8 @@ from reqcov.cli.commands import reqcov as reqcov_command
 from reqcov.store.model import Batch, HitKey, Tally
 from reqcov.store.reading import reading
 from reqcov.store.sqlite import SQLiteStore
-from tests.big_store import writer
 from tests.calls import Request, call_asgi, call_wsgi
+from tests.load.big_store import writer
 from tests.oracle import App
 
 NOW = 1_790_000_000.0
