@@ -304,3 +304,20 @@ def test_numbers_are_never_cut(store: Path) -> None:
         said = on_terminal(columns, "routes", "--store", str(store))
         assert re.search(r"\b123456789012\b", said), said
         assert ("─" in said) == (columns == 76)
+
+
+HOSTILE = "/a\x1b]0;owned\x07\n\x9b31m\u202e"
+
+
+def test_what_a_route_is_called_is_never_obeyed(store: Path) -> None:
+    """Where paths are routes, whoever asks for one may name it: control characters are shown, not sent."""
+    add(store, [(hit(HOSTILE), 3)], name="2")
+    shown = r"/a\x1b]0;owned\x07\n\x9b31m\u202e"
+    for command in (["routes"], ["show", "/a*"], ["routes", "--route", "/a?]*"]):
+        assert shown in run(*command, "--store", store).out
+    assert "owned" in on_terminal(200, "routes", "--store", str(store))
+    assert "\x1b]" not in on_terminal(200, "routes", "--store", str(store))
+    assert run("routes", "--store", store, "--format", "json").json["routes"][1]["route"] == f"GET {HOSTILE}"
+    refused = run("routes", "--store", f"{store}\x1b[31m").err
+    assert r"\x1b[31m" in refused
+    assert "\x1b" not in refused

@@ -9,6 +9,7 @@ import click
 
 import reqcov as package
 from reqcov.errors import ReqcovError
+from reqcov.reports.text import printable
 
 COMMANDS = {
     "routes": "Routes by traffic, and how much code each runs.",
@@ -49,7 +50,7 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except ReqcovError as error:
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(printable(str(error))) from error
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -24,7 +24,7 @@ from reqcov.reports import coverage_data
 from reqcov.reports.cobertura import cobertura
 from reqcov.reports.json import as_json
 from reqcov.reports.lcov import lcov
-from reqcov.reports.text import plural
+from reqcov.reports.text import plural, printable
 
 TEXTS: dict[str, Callable[[Export], str]] = {
     "lcov": lcov,
@@ -149,4 +149,4 @@ def _some(names: Collection[str]) -> str:
 
 
 def _say(message: str) -> None:
-    click.echo(message, err=True)
+    click.echo(printable(message), err=True)

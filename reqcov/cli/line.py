@@ -37,7 +37,7 @@ def command(where: tuple[str, int], store: Path, chosen: Chosen, current: bool, 
         name, wanted = where
         answer = line(view, find(name, view.files.keys(), Path.cwd()), wanted)
     if output == "json":
-        say(as_json(answer))
+        say(*as_json(answer).splitlines())
     else:
         _show(answer)
 
@@ -45,7 +45,7 @@ def command(where: tuple[str, int], store: Path, chosen: Chosen, current: bool, 
 def _show(answer: Line) -> None:
     """For people."""
     inside = f" in {answer.function} ({answer.function_first}-{answer.function_last})" if answer.function else ""
-    say(f"{answer.path}:{answer.line}{inside}", "", f"    {answer.text.strip()}", "")
+    say(f"{answer.path}:{answer.line}{inside}", "", f"    {answer.text.strip().expandtabs()}", "")
     if answer.asked != answer.line:
         say(f"Line {answer.asked} goes on with the statement that begins on line {answer.line}.")
     if not answer.routes:

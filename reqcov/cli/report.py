@@ -47,7 +47,7 @@ def command(
     with view_of(store, chosen, current=current) as view:
         answer = report(view)
     if output == "json":
-        say(as_json(answer))
+        say(*as_json(answer).splitlines())
     else:
         _show(answer, show_missing=show_missing, skip_covered=skip_covered)
     if fail_under is not None and float(percent(answer.cover).rstrip("%")) < fail_under:
