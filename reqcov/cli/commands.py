@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 from typing import Any
 
@@ -51,6 +52,10 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except ReqcovError as error:
             raise click.ClickException(printable(str(error))) from error
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # who reads has seen enough; click ends quietly
+                raise
+            raise click.ClickException(printable(f"{error}; give another name, or see its permissions.")) from error
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -12,11 +12,14 @@ from reqcov.cli.options import choosing, current_option, format_option, store_op
 from reqcov.reports.json import as_json
 from reqcov.reports.text import percent, plural, say, table, when
 
+MOST_DIGITS = 9
+"""Of a line number; of thousands of them Python makes no number."""
+
 
 def place(ctx: click.Context, param: click.Parameter, text: str) -> tuple[str, int]:  # noqa: ARG001
     """`shop/cart.py:42` taken apart. Raises click.BadParameter for anything else."""
     name, _, digits = text.rpartition(":")
-    if not name or not digits.isdecimal() or int(digits) == 0:
+    if not name or not digits.isdecimal() or len(digits) > MOST_DIGITS or int(digits) == 0:
         raise click.BadParameter(f"{text!r} is no line of a file; write FILE:LINE, as in shop/cart.py:42.")
     return name, int(digits)
 
