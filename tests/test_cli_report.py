@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from pathlib import Path
 
 import pytest
 
 from reqcov.reports.text import percent
 from reqcov.store.model import pack_labels
+from reqcov.store.sqlite import opened
 from tests.reading import Project, add, hit, run, viewed
 
 WEB = """\
@@ -163,3 +166,23 @@ def test_one_route_among_others(store: Path) -> None:
 def test_only_all_is_all(share: float, said: str) -> None:
     """Nothing is rounded to all or to nothing."""
     assert percent(share) == said
+
+
+def test_what_a_store_calls_a_path_opens_nothing_else(store: Path, tmp_path: Path) -> None:
+    """`--current` reads regular files of this folder, whatever is written in a store that came from elsewhere."""
+    (tmp_path / "here").mkdir()
+    secret = "def first():\n    token = 1\n    return token\n"
+    (tmp_path / "secret.py").write_text(secret)
+    os.mkfifo(tmp_path / "here" / "pipe.py")
+    for name in ("../secret.py", str(tmp_path / "secret.py"), "here/../../secret.py", "pipe.py", "/dev/zero", "a\0b"):
+        with opened(store) as connection:
+            connection.execute("UPDATE source SET path = ? WHERE path NOT LIKE '%__init__.py'", (name,))
+        with contextlib.chdir(tmp_path / "here"):
+            ran = [run(*command, "--store", store) for command in CURRENT]
+        assert [answered.status for answered in ran] == [0, 0], ran
+        [file] = [file for file in ran[0].json["files"] if file["path"] == name]
+        assert file["statements"] == 11
+        assert "token" not in ran[1].out
+
+
+CURRENT = (["report", "--current", "--format", "json"], ["show", "*", "--current"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -84,9 +85,14 @@ current_option = click.option(
 
 
 def current_file(path: str) -> bytes | None:
-    """The file of that path in the current folder, as it is now; None where there is none."""
+    """The file of that path in the current folder, as it is now; None where there is none.
+
+    A store may be somebody else's: what it calls a path opens no device, and nothing outside the folder.
+    """
+    folder = Path.cwd()
+    file = Path(os.path.normpath(folder / path))
     try:
-        return Path(path).read_bytes()
+        return file.read_bytes() if file.is_relative_to(folder) and file.is_file() else None
     except OSError:
         return None
 
