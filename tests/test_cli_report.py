@@ -11,6 +11,7 @@ import pytest
 from reqcov.reports.text import percent
 from reqcov.store.model import pack_labels
 from reqcov.store.sqlite import opened
+from tests.conftest import HAS_MONITORING
 from tests.reading import Project, add, hit, run, viewed
 
 WEB = """\
@@ -186,3 +187,20 @@ def test_what_a_store_calls_a_path_opens_nothing_else(store: Path, tmp_path: Pat
 
 
 CURRENT = (["report", "--current", "--format", "json"], ["show", "*", "--current"])
+
+
+@pytest.mark.skipif(not HAS_MONITORING, reason="the settrace core sees nothing of a request that is not sampled")
+def test_nothing_was_sampled(store: Path, tmp_path: Path) -> None:
+    """What requests ran is told though none of them was counted; what needs counts says why there are none."""
+    store.unlink()
+    Project(tmp_path).ask("/a", sample=0)
+    report = run("report", "--store", store, "--format", "json").json
+    assert report["requests"] == 0
+    assert [(file["statements"], file["missed"]) for file in report["files"]] == [(0, 0), (11, 6)]
+    for form in ("lcov", "xml", "json", "coverage"):
+        assert run("export", form, "-o", tmp_path / "out", "--store", store).status == 0
+    for command in (["routes"], ["show", "/a"], ["line", "shop/web.py:2"], ["report", "--since", "7d"]):
+        answered = run(*command, "--store", store)
+        assert (answered.status, "was sampled yet; `reqcov report`" in answered.err) == (1, True), answered
+    examined = run("doctor", "--store", store)
+    assert (examined.status, "advice: No request has been sampled yet." in examined.out) == (0, True)

@@ -145,17 +145,21 @@ def choosing_within(function: Command) -> Command:
 
 
 @contextmanager
-def view_of(store: Path, chosen: Chosen, *, current: bool = False) -> Iterator[View]:
+def view_of(store: Path, chosen: Chosen, *, current: bool = False, counted: bool = True) -> Iterator[View]:
     """What was chosen from the store; on the files of the current folder where `current` is set.
 
-    Raises StoreError where there is nothing: the store is empty, or no request fits.
+    Raises StoreError where there is nothing: the store is empty, or no request fits. Unless it has to be `counted`,
+    what only requests ran that were not sampled is something.
     """
     with reading(store) as reader:
         view = View(reader, chosen, exclude=excluded(), current=current_file if current else None, track=tracked)
         if not view.hits:
-            if not reader.hits():
+            if reader.hits():
+                raise _nothing(store, view)
+            if not any(view.seen.values()):
                 raise StoreError(f"The store {store} holds no requests yet; send your server some.")
-            raise _nothing(store, view)
+            if counted or not chosen.everything:
+                raise StoreError(f"No request in {store} was sampled yet; `reqcov report` tells what the others ran.")
         yield view
 
 

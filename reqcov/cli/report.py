@@ -44,7 +44,7 @@ def command(
     import are told apart. Without --route, --label, --since and --build, lines count that only requests ran which were
     not sampled.
     """
-    with view_of(store, chosen, current=current) as view:
+    with view_of(store, chosen, current=current, counted=False) as view:
         answer = report(view)
     if output == "json":
         say(*as_json(answer).splitlines())
