@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import zlib
 from pathlib import Path
 
 import pytest
 
 from reqcov.reports.text import percent
 from reqcov.store.model import pack_labels
+from reqcov.store.reading import MAX_TEXT
 from reqcov.store.sqlite import opened
 from tests.conftest import HAS_MONITORING
 from tests.reading import Project, add, hit, run, viewed
@@ -204,3 +206,15 @@ def test_nothing_was_sampled(store: Path, tmp_path: Path) -> None:
         assert (answered.status, "was sampled yet; `reqcov report`" in answered.err) == (1, True), answered
     examined = run("doctor", "--store", store)
     assert (examined.status, "advice: No request has been sampled yet." in examined.out) == (0, True)
+
+
+@pytest.mark.parametrize("table", ["text", "parsed"])
+def test_a_text_that_would_fill_the_memory(store: Path, table: str) -> None:
+    """A few kilobytes that stand for far more are not unpacked, nor is what was cut off: the store is damaged."""
+    run("report", "--store", store)
+    column = {"text": "content", "parsed": "code"}[table]
+    for packed in (zlib.compress(bytes(MAX_TEXT + 1)), zlib.compress(b"a = 1")[:-1]):
+        with opened(store) as connection:
+            connection.execute(f"UPDATE {table} SET {column} = ?", (packed,))
+        answered = run("report", "--store", store)
+        assert (answered.status, "is damaged" in answered.err) == (1, True), answered

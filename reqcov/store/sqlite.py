@@ -359,7 +359,7 @@ def explained(path: Path, error: Exception) -> StoreError:
     full = code == sqlite3.SQLITE_FULL or exactly == sqlite3.SQLITE_IOERR_SHMSIZE  # of the -shm file
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return StoreBusy(f"{path} is being written to by somebody else, for too long; try again.")
-    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or isinstance(error, zlib.error):
         return StoreError(f"{path} is damaged, or no SQLite file; move it away.")
     if full or getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
         return StoreError(f"{path} can't be written: the disk is full, or files may not grow (ulimit -f); make room.")
