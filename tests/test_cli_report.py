@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import zlib
 from pathlib import Path
@@ -218,3 +219,14 @@ def test_a_text_that_would_fill_the_memory(store: Path, table: str) -> None:
             connection.execute(f"UPDATE {table} SET {column} = ?", (packed,))
         answered = run("report", "--store", store)
         assert (answered.status, "is damaged" in answered.err) == (1, True), answered
+
+
+def test_what_no_reader_can_have_worked_out(store: Path) -> None:
+    """A line of a number that would fill the memory, a function of no length, no JSON: the text is parsed anew."""
+    told = run("report", "--store", store).out
+    code = {"statements": "2", "excluded": "0", "continued": "0", "problem": None}
+    for functions in ([["f", 1 << 40, 1 << 40, 1 << 40, "1"]], [["f", 2, 2, 1, "1"]], [["f"]], None):
+        with opened(store) as connection:
+            packed = zlib.compress(json.dumps(code | {"functions": functions}).encode() if functions else b"{")
+            connection.execute("UPDATE parsed SET code = ?", (packed,))
+        assert run("report", "--store", store).out == told
