@@ -7,6 +7,9 @@ import re
 LIMIT = 500
 """Distinct templates a process makes up by itself; the rest share one."""
 
+LENGTH = 1_000
+"""Characters of a template that is made up; a longer one shares that, too."""
+
 OTHER = "(other)"
 
 _IDENTIFIER = re.compile(
@@ -34,7 +37,7 @@ class MadeUpRoutes:
         """The template of `path`."""
         route = collapse(path)
         if route not in self._known:
-            if len(self._known) >= LIMIT:
+            if len(self._known) >= LIMIT or len(route) > LENGTH:
                 return OTHER
             self._known.add(route)
         return route

@@ -224,6 +224,9 @@ def test_a_faulty_configuration_of_coverage(store: Path, tmp_path: Path, monkeyp
         (["line", "shop/cart.py"], "'shop/cart.py' is no line of a file; write FILE:LINE"),
         (["line", "shop/cart.py:0"], "is no line of a file"),
         (["line", ":3"], "is no line of a file"),
+        (["line", "shop/cart.py:" + "9" * 5000], "is no line of a file"),
+        (["snapshot", "--store", ""], "names no file"),
+        (["doctor", "--store", "/"], "names no file"),
         (["report", "--fail-under", "101"], "101"),
         (["show"], "Missing argument 'ROUTE'"),
         (["show", "/a", "--route", "/b"], "No such option"),
@@ -304,3 +307,36 @@ def test_numbers_are_never_cut(store: Path) -> None:
         said = on_terminal(columns, "routes", "--store", str(store))
         assert re.search(r"\b123456789012\b", said), said
         assert ("─" in said) == (columns == 76)
+
+
+HOSTILE = "/a\x1b]0;owned\x07\n\x9b31m\u202e"
+
+
+def test_what_a_route_is_called_is_never_obeyed(store: Path) -> None:
+    """Where paths are routes, whoever asks for one may name it: control characters are shown, not sent."""
+    add(store, [(hit(HOSTILE), 3)], name="2")
+    shown = r"/a\x1b]0;owned\x07\n\x9b31m\u202e"
+    for command in (["routes"], ["show", "/a*"], ["routes", "--route", "/a?]*"]):
+        assert shown in run(*command, "--store", store).out
+    assert "owned" in on_terminal(200, "routes", "--store", str(store))
+    assert "\x1b]" not in on_terminal(200, "routes", "--store", str(store))
+    assert run("routes", "--store", store, "--format", "json").json["routes"][1]["route"] == f"GET {HOSTILE}"
+    refused = run("routes", "--store", f"{store}\x1b[31m").err
+    assert r"\x1b[31m" in refused
+    assert "\x1b" not in refused
+
+
+def test_letters_that_the_terminal_has_not(store: Path) -> None:
+    """An encoding without them is no reason to say nothing: they are escaped."""
+    said = process("-m", "reqcov", "routes", "--store", str(store), env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert (said.returncode, said.stderr) == (0, "")
+    assert r"GET /\u0437\u0430\u043a\u0430\u0437\u044b/\u6ce8\u6587" in said.stdout
+
+
+def test_names_that_the_system_refuses(store: Path) -> None:
+    """Too long for a file, say: one sentence, as for all else."""
+    name = "a" * 300
+    for command in (["routes", "--store", name], ["export", "json", "--store", str(store), "-o", name]):
+        answered = run(*command)
+        assert (answered.status, answered.out) == (1, "")
+        assert re.fullmatch(r"Error: .*too long.*\.\n", answered.err), answered.err

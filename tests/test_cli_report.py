@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import os
+import zlib
 from pathlib import Path
 
 import pytest
 
 from reqcov.reports.text import percent
 from reqcov.store.model import pack_labels
+from reqcov.store.reading import MAX_TEXT
+from reqcov.store.sqlite import opened
+from tests.conftest import HAS_MONITORING
 from tests.reading import Project, add, hit, run, viewed
 
 WEB = """\
@@ -163,3 +170,63 @@ def test_one_route_among_others(store: Path) -> None:
 def test_only_all_is_all(share: float, said: str) -> None:
     """Nothing is rounded to all or to nothing."""
     assert percent(share) == said
+
+
+def test_what_a_store_calls_a_path_opens_nothing_else(store: Path, tmp_path: Path) -> None:
+    """`--current` reads regular files of this folder, whatever is written in a store that came from elsewhere."""
+    (tmp_path / "here").mkdir()
+    secret = "def first():\n    token = 1\n    return token\n"
+    (tmp_path / "secret.py").write_text(secret)
+    os.mkfifo(tmp_path / "here" / "pipe.py")
+    for name in ("../secret.py", str(tmp_path / "secret.py"), "here/../../secret.py", "pipe.py", "/dev/zero", "a\0b"):
+        with opened(store) as connection:
+            connection.execute("UPDATE source SET path = ? WHERE path NOT LIKE '%__init__.py'", (name,))
+        with contextlib.chdir(tmp_path / "here"):
+            ran = [run(*command, "--store", store) for command in CURRENT]
+        assert [answered.status for answered in ran] == [0, 0], ran
+        [file] = [file for file in ran[0].json["files"] if file["path"] == name]
+        assert file["statements"] == 11
+        assert "token" not in ran[1].out
+
+
+CURRENT = (["report", "--current", "--format", "json"], ["show", "*", "--current"])
+
+
+@pytest.mark.skipif(not HAS_MONITORING, reason="the settrace core sees nothing of a request that is not sampled")
+def test_nothing_was_sampled(store: Path, tmp_path: Path) -> None:
+    """What requests ran is told though none of them was counted; what needs counts says why there are none."""
+    store.unlink()
+    Project(tmp_path).ask("/a", sample=0)
+    report = run("report", "--store", store, "--format", "json").json
+    assert report["requests"] == 0
+    assert [(file["statements"], file["missed"]) for file in report["files"]] == [(0, 0), (11, 6)]
+    for form in ("lcov", "xml", "json", "coverage"):
+        assert run("export", form, "-o", tmp_path / "out", "--store", store).status == 0
+    for command in (["routes"], ["show", "/a"], ["line", "shop/web.py:2"], ["report", "--since", "7d"]):
+        answered = run(*command, "--store", store)
+        assert (answered.status, "was sampled yet; `reqcov report`" in answered.err) == (1, True), answered
+    examined = run("doctor", "--store", store)
+    assert (examined.status, "advice: No request has been sampled yet." in examined.out) == (0, True)
+
+
+@pytest.mark.parametrize("table", ["text", "parsed"])
+def test_a_text_that_would_fill_the_memory(store: Path, table: str) -> None:
+    """A few kilobytes that stand for far more are not unpacked, nor is what was cut off: the store is damaged."""
+    run("report", "--store", store)
+    column = {"text": "content", "parsed": "code"}[table]
+    for packed in (zlib.compress(bytes(MAX_TEXT + 1)), zlib.compress(b"a = 1")[:-1]):
+        with opened(store) as connection:
+            connection.execute(f"UPDATE {table} SET {column} = ?", (packed,))
+        answered = run("report", "--store", store)
+        assert (answered.status, "is damaged" in answered.err) == (1, True), answered
+
+
+def test_what_no_reader_can_have_worked_out(store: Path) -> None:
+    """A line of a number that would fill the memory, a function of no length, no JSON: the text is parsed anew."""
+    told = run("report", "--store", store).out
+    code = {"statements": "2", "excluded": "0", "continued": "0", "problem": None}
+    for functions in ([["f", 1 << 40, 1 << 40, 1 << 40, "1"]], [["f", 2, 2, 1, "1"]], [["f"]], None):
+        with opened(store) as connection:
+            packed = zlib.compress(json.dumps(code | {"functions": functions}).encode() if functions else b"{")
+            connection.execute("UPDATE parsed SET code = ?", (packed,))
+        assert run("report", "--store", store).out == told

@@ -8,7 +8,7 @@ from uuid import UUID
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from reqcov.routes import LIMIT, OTHER, MadeUpRoutes, collapse
+from reqcov.routes import LENGTH, LIMIT, OTHER, MadeUpRoutes, collapse
 
 words = st.from_regex(r"[a-z]{1,11}([-_.][a-z]{1,8})?", fullmatch=True)
 plain = words | st.sampled_from(["v2", "deadbeefcafe", "defaced", "17.json", "17-green-ties", "a1b2c3", "3d", "{id}"])
@@ -55,6 +55,13 @@ def test_a_process_makes_up_at_most_so_many_templates() -> None:
     assert OTHER not in made
     assert routes("/one-too-many") == OTHER
     assert routes("/page-x") == "/page-x"
+
+
+def test_no_template_is_longer_than_people_can_read() -> None:
+    """A path may have as many letters as a server takes, 65,536 with some; a name of so many would be no use."""
+    routes = MadeUpRoutes()
+    assert routes("/" + "x" * (LENGTH - 1)) == "/" + "x" * (LENGTH - 1)
+    assert routes("/" + "x" * LENGTH) == OTHER
 
 
 def test_many_identifiers_are_one_template() -> None:

@@ -284,6 +284,25 @@ def test_an_earlier_copy_in_its_place(sink: StoreSink, traffic: Traffic, path: P
     assert (row.requests, row.lost) == (16, 5)
 
 
+def test_a_process_that_was_forgotten(
+    sink: StoreSink, traffic: Traffic, path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """So many others wrote since that the store has no row for it any more: its counts are there, and none is lost."""
+    monkeypatch.setattr(sqlite, "MAX_WRITERS", 3)
+    put(sink, traffic, 10)
+    sink.flush()
+    for _ in range(3):
+        other = traffic.sink(path)
+        put(other, traffic, 1)
+        other.flush()
+    assert sink._id not in {row.id for row in Counted(path).writers}
+    put(sink, traffic, 1)
+    sink.flush()
+    counted = Counted(path)
+    [row] = [row for row in counted.writers if row.id == sink._id]
+    assert (counted.requests, row.requests, row.lost, caplog.records) == (14, 11, 0, [])
+
+
 def test_a_batch_that_waited_while_the_file_was_replaced(sink: StoreSink, traffic: Traffic, path: Path) -> None:
     """It is written to the new one, and what went with the old one is lost."""
     put(sink, traffic, 10)

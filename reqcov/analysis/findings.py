@@ -26,7 +26,7 @@ def doctor(reader: StoreReader, now: float, runs: Callable[[Writer], bool | None
     `runs` tells of a process whether it does, None where that can't be known here.
     """
     state = examined(reader, now, runs)
-    found = [*_arrival(state, now), *_losses(state, now), *_damage(reader), *_setup(state), *_limits(state)]
+    found = [*_arrival(state, reader, now), *_losses(state, now), *_damage(reader), *_setup(state), *_limits(state)]
     found += _sources(reader)
     return replace(state, findings=sorted(found, key=lambda finding: finding.severity != "error"))
 
@@ -39,9 +39,14 @@ def _advice(problem: str, advice: str) -> Finding:
     return Finding(severity="advice", problem=problem, advice=advice)
 
 
-def _arrival(doctor: Doctor, now: float) -> Iterator[Finding]:
+def _arrival(doctor: Doctor, reader: StoreReader, now: float) -> Iterator[Finding]:
     last = doctor.last_request
     if last is not None and now - last.timestamp() <= DAY:
+        return
+    if last is None and any(source.ran for source in reader.sources().values()):
+        yield _advice(
+            "No request has been sampled yet.", "`reqcov report` tells what the others ran; sample= takes more of them."
+        )
         return
     yield _error(
         "No request has arrived yet." if last is None else f"No request has arrived since {_when(last)} UTC.",

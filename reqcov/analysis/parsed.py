@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable
 import coverage
 
 from reqcov import __version__
-from reqcov.analysis.code import Code, decode, parse
+from reqcov.analysis.code import Code, decode, lines, parse
 from reqcov.store.reading import StoreReader
 
 Track = Callable[[Collection[str]], Iterable[str]]
@@ -55,13 +55,26 @@ class Parsed:
     def code(self, digest: str) -> Code:
         """What the source consists of."""
         if digest not in self._codes:
-            remembered, text = self._remembered.get(digest), self.text(digest)
-            if remembered is not None:
-                self._codes[digest] = Code.from_dict(json.loads(remembered))
+            text = self.text(digest)
+            if text is None:
+                self._codes[digest] = NOT_KEPT
             else:
-                self._codes[digest] = NOT_KEPT if text is None else self.read(text)
+                remembered = self._remembered.get(digest)
+                self._codes[digest] = (remembered and _believed(remembered, text)) or self.read(text)
         return self._codes[digest]
 
     def read(self, text: str) -> Code:
         """What any text consists of, by the same rules."""
         return parse(text, self._exclude)
+
+
+def _believed(remembered: bytes, text: str) -> Code | None:
+    """What an earlier reader worked out; None where it can't be of this text, for a store may be somebody else's."""
+    try:
+        values = json.loads(remembered)
+        most = len(lines(text))
+        if all(0 < first <= body <= last <= most for _, first, body, last, _ in values["functions"]):
+            return Code.from_dict(values)
+    except (KeyError, TypeError, ValueError):
+        pass
+    return None

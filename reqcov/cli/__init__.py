@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import sys
 
 
@@ -12,4 +13,6 @@ def main() -> None:
         sys.exit("The reqcov command needs a few more packages: pip install 'request-coverage[cli]'")
     from reqcov.cli.commands import reqcov
 
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # not every terminal, and no old pipe, has all letters
     reqcov()

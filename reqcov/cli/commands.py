@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 from typing import Any
 
@@ -9,6 +10,7 @@ import click
 
 import reqcov as package
 from reqcov.errors import ReqcovError
+from reqcov.reports.text import printable
 
 COMMANDS = {
     "routes": "Routes by traffic, and how much code each runs.",
@@ -49,7 +51,11 @@ class Commands(click.Group):
         try:
             return super().invoke(ctx)
         except ReqcovError as error:
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(printable(str(error))) from error
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # who reads has seen enough; click ends quietly
+                raise
+            raise click.ClickException(printable(f"{error}; give another name, or see its permissions.")) from error
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -35,7 +35,7 @@ def command(store: Path, output: str) -> None:
     """
     answer = _examine(store)
     if output == "json":
-        say(as_json(answer))
+        say(*as_json(answer).splitlines())
     else:
         _show(answer)
     if not answer.healthy:

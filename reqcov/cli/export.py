@@ -24,7 +24,7 @@ from reqcov.reports import coverage_data
 from reqcov.reports.cobertura import cobertura
 from reqcov.reports.json import as_json
 from reqcov.reports.lcov import lcov
-from reqcov.reports.text import plural
+from reqcov.reports.text import plural, printable
 
 TEXTS: dict[str, Callable[[Export], str]] = {
     "lcov": lcov,
@@ -59,7 +59,7 @@ def command(form: str, target: Path, store: Path, chosen: Chosen) -> None:
         raise click.UsageError("A coverage.py data file can't go to standard output; name a file with -o.")
     if target.exists() and store.exists() and target.samefile(store):
         raise click.UsageError(f"{target} is the store itself; name another file with -o.")
-    with view_of(store, chosen, current=True) as view:
+    with view_of(store, chosen, current=True, counted=False) as view:
         gone = _tell(view)
         if form == "coverage":
             _write_coverage(target, view)
@@ -149,4 +149,4 @@ def _some(names: Collection[str]) -> str:
 
 
 def _say(message: str) -> None:
-    click.echo(message, err=True)
+    click.echo(printable(message), err=True)

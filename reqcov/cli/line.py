@@ -12,11 +12,14 @@ from reqcov.cli.options import choosing, current_option, format_option, store_op
 from reqcov.reports.json import as_json
 from reqcov.reports.text import percent, plural, say, table, when
 
+MOST_DIGITS = 9
+"""Of a line number; of thousands of them Python makes no number."""
+
 
 def place(ctx: click.Context, param: click.Parameter, text: str) -> tuple[str, int]:  # noqa: ARG001
     """`shop/cart.py:42` taken apart. Raises click.BadParameter for anything else."""
     name, _, digits = text.rpartition(":")
-    if not name or not digits.isdecimal() or int(digits) == 0:
+    if not name or not digits.isdecimal() or len(digits) > MOST_DIGITS or int(digits) == 0:
         raise click.BadParameter(f"{text!r} is no line of a file; write FILE:LINE, as in shop/cart.py:42.")
     return name, int(digits)
 
@@ -37,7 +40,7 @@ def command(where: tuple[str, int], store: Path, chosen: Chosen, current: bool, 
         name, wanted = where
         answer = line(view, find(name, view.files.keys(), Path.cwd()), wanted)
     if output == "json":
-        say(as_json(answer))
+        say(*as_json(answer).splitlines())
     else:
         _show(answer)
 
@@ -45,7 +48,7 @@ def command(where: tuple[str, int], store: Path, chosen: Chosen, current: bool, 
 def _show(answer: Line) -> None:
     """For people."""
     inside = f" in {answer.function} ({answer.function_first}-{answer.function_last})" if answer.function else ""
-    say(f"{answer.path}:{answer.line}{inside}", "", f"    {answer.text.strip()}", "")
+    say(f"{answer.path}:{answer.line}{inside}", "", f"    {answer.text.strip().expandtabs()}", "")
     if answer.asked != answer.line:
         say(f"Line {answer.asked} goes on with the statement that begins on line {answer.line}.")
     if not answer.routes:

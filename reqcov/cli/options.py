@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -84,9 +85,14 @@ current_option = click.option(
 
 
 def current_file(path: str) -> bytes | None:
-    """The file of that path in the current folder, as it is now; None where there is none."""
+    """The file of that path in the current folder, as it is now; None where there is none.
+
+    A store may be somebody else's: what it calls a path opens no device, and nothing outside the folder.
+    """
+    folder = Path.cwd()
+    file = Path(os.path.normpath(folder / path))
     try:
-        return Path(path).read_bytes()
+        return file.read_bytes() if file.is_relative_to(folder) and file.is_file() else None
     except OSError:
         return None
 
@@ -139,17 +145,21 @@ def choosing_within(function: Command) -> Command:
 
 
 @contextmanager
-def view_of(store: Path, chosen: Chosen, *, current: bool = False) -> Iterator[View]:
+def view_of(store: Path, chosen: Chosen, *, current: bool = False, counted: bool = True) -> Iterator[View]:
     """What was chosen from the store; on the files of the current folder where `current` is set.
 
-    Raises StoreError where there is nothing: the store is empty, or no request fits.
+    Raises StoreError where there is nothing: the store is empty, or no request fits. Unless it has to be `counted`,
+    what only requests ran that were not sampled is something.
     """
     with reading(store) as reader:
         view = View(reader, chosen, exclude=excluded(), current=current_file if current else None, track=tracked)
         if not view.hits:
-            if not reader.hits():
+            if reader.hits():
+                raise _nothing(store, view)
+            if not any(view.seen.values()):
                 raise StoreError(f"The store {store} holds no requests yet; send your server some.")
-            raise _nothing(store, view)
+            if counted or not chosen.everything:
+                raise StoreError(f"No request in {store} was sampled yet; `reqcov report` tells what the others ran.")
         yield view
 
 

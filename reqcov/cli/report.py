@@ -44,10 +44,10 @@ def command(
     import are told apart. Without --route, --label, --since and --build, lines count that only requests ran which were
     not sampled.
     """
-    with view_of(store, chosen, current=current) as view:
+    with view_of(store, chosen, current=current, counted=False) as view:
         answer = report(view)
     if output == "json":
-        say(as_json(answer))
+        say(*as_json(answer).splitlines())
     else:
         _show(answer, show_missing=show_missing, skip_covered=skip_covered)
     if fail_under is not None and float(percent(answer.cover).rstrip("%")) < fail_under:

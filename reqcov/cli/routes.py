@@ -26,7 +26,7 @@ def command(store: Path, chosen: Chosen, output: str) -> None:
     with view_of(store, chosen) as view:
         answer = routes(view)
     if output == "json":
-        say(as_json(answer))
+        say(*as_json(answer).splitlines())
     else:
         show(answer)
 

@@ -35,7 +35,7 @@ def command(wanted: str, store: Path, chosen: Chosen, current: bool, output: str
     with view_of(store, replace(chosen, routes=(wanted,)), current=current) as view:
         answer = show(view)
     if output == "json":
-        say(as_json(answer))
+        say(*as_json(answer).splitlines())
     else:
         _show(answer)
 

@@ -26,9 +26,14 @@ Row = Sequence[str]
 
 
 def say(*lines: str) -> None:
-    """Lines of text, exactly as they are."""
+    """Lines of text."""
     for line in lines:
-        print(line)  # noqa: T201
+        print(printable(line))  # noqa: T201
+
+
+def printable(text: str) -> str:
+    """`text`, with escapes for what a terminal would obey: whoever asks for a path may put that into it."""
+    return text if text.isprintable() else "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
 
 
 def table(columns: Sequence[str], rows: Iterable[Row], *, bold: Callable[[Row], bool] = lambda row: False) -> None:  # noqa: ARG005
@@ -38,20 +43,22 @@ def table(columns: Sequence[str], rows: Iterable[Row], *, bold: Callable[[Row], 
     is cut where the terminal is narrow: times are told by the day then, or by the minute if that is today, and the text
     of other columns is folded. Where that is not enough it is as in a pipe.
     """
+    rows = list(rows)
+    styles = ["bold" if bold(row) else "" for row in rows]
+    rows = [tuple(map(printable, row)) for row in rows]
     if not sys.stdout.isatty():
         say(*_plain(columns, rows))
         return
     from rich.console import Console
 
-    styled = [(row, "bold" if bold(row) else "") for row in rows]
     console = Console()
-    made = _made(columns, styled)
+    made = _made(columns, zip(rows, styles, strict=True))
     if console.measure(made, options=console.options.update(width=WIDE)).maximum > console.width:
         rows = [_shortened(columns, row) for row in rows]
         if _least(columns, rows) > console.width:
             say(*_plain(columns, rows))
             return
-        made = _made(columns, [(row, style) for row, (_, style) in zip(rows, styled, strict=True)])
+        made = _made(columns, zip(rows, styles, strict=True))
     console.print(made)
 
 

@@ -15,11 +15,15 @@ DEFAULT = ".reqcov/reqcov.sqlite3"
 def store_path(url: str) -> Path:
     """The file that `url` names: a path, `sqlite:///relative` or `sqlite:////absolute`.
 
-    Raises ConfigError where it is the URL of something else.
+    Raises ConfigError where it is the URL of something else, or no name of a file.
     """
     scheme = re.match(r"([a-z][a-z0-9+.-]+)://", url, re.IGNORECASE)
     if scheme is None:
-        return Path(url)
-    if scheme[1].lower() == "sqlite" and url[scheme.end() :].startswith("/") and len(url) > scheme.end() + 1:
-        return Path(unquote(url[scheme.end() + 1 :]))
-    raise ConfigError(f"store {url!r} is neither a path nor sqlite:///path; give one of these.")
+        path = Path(url)
+    elif scheme[1].lower() == "sqlite" and url[scheme.end() :].startswith("/") and len(url) > scheme.end() + 1:
+        path = Path(unquote(url[scheme.end() + 1 :]))
+    else:
+        raise ConfigError(f"store {url!r} is neither a path nor sqlite:///path; give one of these.")
+    if not path.name:
+        raise ConfigError(f"store {url!r} names no file; give one, such as {DEFAULT}.")
+    return path

@@ -19,6 +19,9 @@ from reqcov.store.model import Writer
 from reqcov.store.sqlite import explained, opened, transaction
 from reqcov.types import Source
 
+MAX_TEXT = 64 * 1024 * 1024
+"""Bytes of a source, or of what was worked out of it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Route:
@@ -166,7 +169,7 @@ class StoreReader:
     def content(self, digest: str) -> bytes | None:
         """The file with this digest; None where it had changed before it could be read."""
         row = self._connection.execute("SELECT content FROM text WHERE digest = ?", (digest,)).fetchone()
-        return zlib.decompress(row[0]) if row is not None else None
+        return _inflated(row[0]) if row is not None else None
 
     def texts(self) -> dict[str, bytes]:
         """Every file that was kept by its digest, compressed by zlib."""
@@ -205,7 +208,7 @@ class StoreReader:
     def parsed(self, rules: str) -> dict[str, bytes]:
         """By digest, what readers before worked out by the same rules."""
         rows = self._connection.execute("SELECT digest, code FROM parsed WHERE rules = ?", (rules,))
-        return {digest: zlib.decompress(code) for digest, code in rows}
+        return {digest: _inflated(code) for digest, code in rows}
 
     def remember_parsed(self, rules: str, codes: dict[str, bytes]) -> None:
         """Spare later readers the work, where this one may write."""
@@ -218,6 +221,15 @@ class StoreReader:
         """Bytes on disk."""
         files = (self.path.with_name(self.path.name + suffix) for suffix in ("", "-wal"))
         return sum(file.stat().st_size for file in files if file.exists())
+
+
+def _inflated(packed: bytes) -> bytes:
+    """Raises zlib.error where it is no text of a file, or one that was made to fill the memory of whoever reads it."""
+    inflating = zlib.decompressobj()
+    content = inflating.decompress(packed, MAX_TEXT)
+    if not inflating.eof:
+        raise zlib.error("too long, or cut off")
+    return content
 
 
 @contextlib.contextmanager

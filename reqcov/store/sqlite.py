@@ -103,6 +103,8 @@ class SQLiteStore:
         kept = self._written if self._generation in earlier else 0  # it was emptied or pruned, or is another file
         if row is not None:
             kept = row[0] - self.gone  # an earlier copy has some; the file may have the old number
+        elif self._generation == generation and _is_crowded(connection):
+            kept = self._written  # so many others wrote since that this process was forgotten, its counts were not
         self._generation = generation
         if kept < self._written:
             logger.warning("reqcov: the store %s was deleted or replaced; what it held is gone", self.path)
@@ -152,6 +154,12 @@ class SQLiteStore:
             place = origin, build, routes[key[:3]], key.status, labels[key.labels], footprints[key.footprint], key.day
             rows.hit(place, tally)
         rows.writer(vars(writer) | {"lost": writer.lost + self.gone})
+
+
+def _is_crowded(connection: sqlite3.Connection) -> bool:
+    """Whether processes are forgotten because there are more of them than are remembered."""
+    (writers,) = connection.execute("SELECT count(*) FROM writer").fetchone()
+    return bool(writers >= MAX_WRITERS)
 
 
 class Rows:
@@ -351,7 +359,7 @@ def explained(path: Path, error: Exception) -> StoreError:
     full = code == sqlite3.SQLITE_FULL or exactly == sqlite3.SQLITE_IOERR_SHMSIZE  # of the -shm file
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return StoreBusy(f"{path} is being written to by somebody else, for too long; try again.")
-    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or isinstance(error, zlib.error):
         return StoreError(f"{path} is damaged, or no SQLite file; move it away.")
     if full or getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
         return StoreError(f"{path} can't be written: the disk is full, or files may not grow (ulimit -f); make room.")
