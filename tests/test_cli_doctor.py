@@ -106,6 +106,17 @@ def test_the_state_of_each_process(store: Path) -> None:
     assert problems(doctor(store), "error").count("vanished") == 2
 
 
+@pytest.mark.skipif(not born(os.getpid()), reason="the system doesn't tell when a process began")
+def test_a_process_that_nobody_has_waited_for() -> None:
+    """It is dead, though it still has its number."""
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    assert born(child.pid)
+    child.kill()
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    assert born(child.pid) == ""
+    child.communicate()
+
+
 def test_a_process_that_vanished(store: Path) -> None:
     """It is named, with the most that it can have lost."""
     write(store, requests=7, **{**HERE, "born": "7"}, build="A", interval=2.0, peak=1234)

@@ -276,8 +276,9 @@ class StoreSink(Sink):
 
 
 def born(pid: int) -> str:
-    """When a process of this machine began, in the system's own count; empty where that can't be told."""
+    """When a process of this machine began, as the system counts; empty where it is dead, or that can't be told."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
+        state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return fields[18] if state not in "ZX" else ""
+    except (OSError, IndexError, ValueError):
         return ""
