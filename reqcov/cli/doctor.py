@@ -12,9 +12,8 @@ import click
 
 from reqcov.analysis.doctor import Doctor, Finding, WriterRow, unreadable
 from reqcov.analysis.findings import doctor
-from reqcov.cli.options import format_option, store_option
+from reqcov.cli.options import format_option, store_option, tell
 from reqcov.errors import StoreError
-from reqcov.reports.json import as_json
 from reqcov.reports.text import ago, plural, say, size, table, when
 from reqcov.store.model import Writer
 from reqcov.store.reading import reading
@@ -34,10 +33,7 @@ def command(store: Path, output: str) -> None:
     can't be read or written. Otherwise with 0, whatever it advises.
     """
     answer = _examine(store)
-    if output == "json":
-        say(*as_json(answer).splitlines())
-    else:
-        _show(answer)
+    tell(answer, output, _show)
     if not answer.healthy:
         raise SystemExit(1)
 

@@ -8,8 +8,7 @@ import click
 
 from reqcov.analysis.line import Line, find, line
 from reqcov.analysis.view import Chosen
-from reqcov.cli.options import choosing, current_option, format_option, store_option, view_of
-from reqcov.reports.json import as_json
+from reqcov.cli.options import choosing, current_option, format_option, store_option, tell, view_of
 from reqcov.reports.text import percent, plural, say, table, when
 
 MOST_DIGITS = 9
@@ -39,10 +38,7 @@ def command(where: tuple[str, int], store: Path, chosen: Chosen, current: bool, 
     with view_of(store, chosen, current=current) as view:
         name, wanted = where
         answer = line(view, find(name, view.files.keys(), Path.cwd()), wanted)
-    if output == "json":
-        say(*as_json(answer).splitlines())
-    else:
-        _show(answer)
+    tell(answer, output, _show)
 
 
 def _show(answer: Line) -> None:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 import coverage
@@ -22,10 +22,14 @@ from coverage.misc import join_regex
 from reqcov.analysis.view import Chosen, View
 from reqcov.config import configured
 from reqcov.errors import ConfigError, ReqcovError, StoreError
+from reqcov.reports.json import as_json
+from reqcov.reports.text import say
 from reqcov.store.locate import DEFAULT, store_path
 from reqcov.store.reading import reading
 
 Command = Callable[..., None]
+
+T = TypeVar("T")
 
 MANY = 50
 """Files to parse, or routes to write, that take so long that progress is shown."""
@@ -186,6 +190,14 @@ def excluded() -> str:
         return join_regex(coverage.Coverage(data_file=None).get_exclude_list("exclude"))
     except (CoverageException, CoverageConfigError) as error:  # of old, neither is the other
         raise ConfigError(f"coverage.py's configuration can't be used: {error}") from error
+
+
+def tell(answer: T, output: str, for_people: Callable[[T], None]) -> None:
+    """Print an answer in the format that was asked for."""
+    if output == "json":
+        say(*as_json(answer).splitlines())
+    else:
+        for_people(answer)
 
 
 def tracked(things: Any, what: str = "Parsing") -> Any:

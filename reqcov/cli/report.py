@@ -8,8 +8,7 @@ import click
 
 from reqcov.analysis.report import FileRow, Report, report
 from reqcov.analysis.view import Chosen
-from reqcov.cli.options import choosing, current_option, format_option, store_option, view_of
-from reqcov.reports.json import as_json
+from reqcov.cli.options import choosing, current_option, format_option, store_option, tell, view_of
 from reqcov.reports.text import DROPPED, percent, plural, say, table
 
 TOO_LITTLE = 2
@@ -46,10 +45,7 @@ def command(
     """
     with view_of(store, chosen, current=current, counted=False) as view:
         answer = report(view)
-    if output == "json":
-        say(*as_json(answer).splitlines())
-    else:
-        _show(answer, show_missing=show_missing, skip_covered=skip_covered)
+    tell(answer, output, lambda answer: _show(answer, show_missing=show_missing, skip_covered=skip_covered))
     if fail_under is not None and float(percent(answer.cover).rstrip("%")) < fail_under:
         click.echo(f"{percent(answer.cover)} is less than --fail-under {fail_under:g}.", err=True)
         raise SystemExit(TOO_LITTLE)

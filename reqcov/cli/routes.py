@@ -8,9 +8,8 @@ import click
 
 from reqcov.analysis.routes import Routes, routes
 from reqcov.analysis.view import Chosen
-from reqcov.cli.options import choosing, format_option, store_option, view_of
-from reqcov.reports.json import as_json
-from reqcov.reports.text import percent, say, table, when
+from reqcov.cli.options import choosing, format_option, store_option, tell, view_of
+from reqcov.reports.text import percent, table, when
 
 
 @click.command("routes")
@@ -25,13 +24,10 @@ def command(store: Path, chosen: Chosen, output: str) -> None:
     """
     with view_of(store, chosen) as view:
         answer = routes(view)
-    if output == "json":
-        say(*as_json(answer).splitlines())
-    else:
-        show(answer)
+    tell(answer, output, _show)
 
 
-def show(answer: Routes) -> None:
+def _show(answer: Routes) -> None:
     """For people."""
     table(
         ("route", "#requests", "#share", "#lines", "#reach", "#only here", "#behaviours", "@last seen"),

@@ -10,8 +10,7 @@ import click
 
 from reqcov.analysis.show import FileShown, FunctionRow, Show, show
 from reqcov.analysis.view import Chosen
-from reqcov.cli.options import choosing_within, current_option, format_option, store_option, view_of
-from reqcov.reports.json import as_json
+from reqcov.cli.options import choosing_within, current_option, format_option, store_option, tell, view_of
 from reqcov.reports.text import DROPPED, percent, plural, say, table, when
 
 MANY = 10
@@ -34,10 +33,7 @@ def command(wanted: str, store: Path, chosen: Chosen, current: bool, output: str
     """
     with view_of(store, replace(chosen, routes=(wanted,)), current=current) as view:
         answer = show(view)
-    if output == "json":
-        say(*as_json(answer).splitlines())
-    else:
-        _show(answer)
+    tell(answer, output, _show)
 
 
 def _show(answer: Show) -> None:
