@@ -9,12 +9,16 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import hypothesis
 import pytest
 
 import reqcov
 from reqcov import lifetime
 from reqcov.cores import base, tracers
 from reqcov.cores.tracers import PythonTracers
+
+hypothesis.settings.register_profile("house", deadline=None)  # no test asserts how long something takes
+hypothesis.settings.load_profile("house")
 
 HAS_MONITORING = sys.version_info >= (3, 12)
 

@@ -256,7 +256,7 @@ def moved(carried: Carried, lines: list[int]) -> dict[int, int]:
     return where
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(versions(2))
 def test_never_to_a_function_that_changed(both: list[Version]) -> None:
     """A hit goes to the same statement of an unchanged function, or is dropped."""
@@ -265,7 +265,7 @@ def test_never_to_a_function_that_changed(both: list[Version]) -> None:
         assert_true(old, new, moved(carry(text(old), text(new)), [*old.origins]))
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(versions(2))
 def test_all_lines_of_an_unchanged_function(both: list[Version]) -> None:
     """No line is dropped of a function that is still there, by its name, or by its text if there is but one of it."""
@@ -281,7 +281,7 @@ def test_all_lines_of_an_unchanged_function(both: list[Version]) -> None:
             assert {*each.lines} <= {*where}, each.name
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(versions(3))
 def test_carried_twice(three: list[Version]) -> None:
     """What is carried from deploy to deploy is as true as what is carried at once."""
@@ -295,7 +295,6 @@ def test_carried_twice(three: list[Version]) -> None:
         assert_true(first, third, where)
 
 
-@settings(deadline=None)
 @given(versions(1), st.integers(0))
 def test_nothing_changed(one: list[Version], mask: int) -> None:
     """The same text keeps every line, import-time ones too; other line ends are the same text."""

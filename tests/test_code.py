@@ -22,7 +22,7 @@ import coverage
 import pytest
 from coverage.exceptions import NotPython
 from coverage.parser import PythonParser
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import reqcov
@@ -670,7 +670,6 @@ def test_no_python(text: str, why: str) -> None:
     assert code.translate(0b110) == 0b110
 
 
-@settings(deadline=None)
 @given(st.text(st.sampled_from("def f(x):\n\r\f\t \\\"'lambda ifclass@#;{}\ufeff\u2028\x1c")))
 @example("\ufeffx = 1")
 @example("x = 1\ry = 2\r\nz = 3")
@@ -681,7 +680,6 @@ def test_any_text(text: str) -> None:
     assert decode(text.encode()) == "\n".join(lines(text.removeprefix("\ufeff")))
 
 
-@settings(deadline=None)
 @given(st.binary(), st.sampled_from(sorted({*encodings.aliases.aliases.values(), "nonsense", "undefined"})))
 def test_any_bytes(content: bytes, encoding: str) -> None:
     """A file in whatever encoding, or in none that it says, has a text."""

@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 
 import jsonschema
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
@@ -290,7 +290,6 @@ answers = st.lists(files(), max_size=3, unique_by=lambda file: re.sub(r"[^ -~]",
 )
 
 
-@settings(deadline=None)
 @given(answers)
 def test_lcov_says_all_of_it(answer: Export) -> None:
     """Whatever names there are, each value takes one line, and reads back as it was."""
@@ -307,7 +306,6 @@ def test_lcov_says_all_of_it(answer: Export) -> None:
         assert found["FNH"] == sum(function.requests > 0 for function in file.functions)
 
 
-@settings(deadline=None)
 @given(answers, texts)
 def test_xml_says_all_of_it(answer: Export, folder: str) -> None:
     """Whatever names there are, it is valid, and reads back as it was."""
@@ -325,7 +323,6 @@ def test_xml_says_all_of_it(answer: Export, folder: str) -> None:
     assert ElementTree.fromstring(text).tag == "coverage"
 
 
-@settings(deadline=None)
 @given(answers)
 def test_json_says_all_of_it(answer: Export) -> None:
     """It reads back as it was, on one line."""

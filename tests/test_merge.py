@@ -99,7 +99,7 @@ class World:
             self.sent[one] |= self.sent[other]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(STEPS)
 def test_merging_is_a_union_of_requests(steps: list[tuple[str, int, int, list[Request]]]) -> None:
     """Whatever was copied, merged, written again or by whom: a merged store holds each request once."""
@@ -120,7 +120,7 @@ def test_merging_is_a_union_of_requests(steps: list[tuple[str, int, int, list[Re
             assert (hit.first_seen, hit.last_seen) == (min(times), max(times))
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(STEPS, st.randoms(use_true_random=False))
 def test_order_and_repetition_do_not_matter(
     steps: list[tuple[str, int, int, list[Request]]], chance: random.Random
@@ -140,7 +140,7 @@ def test_order_and_repetition_do_not_matter(
         assert content(merged(out / "ab-a", ab, a)) == content(ab)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(RAN, RAN)
 def test_footprints_are_sets_of_lines(
     one: tuple[tuple[str, frozenset[int]], ...], other: tuple[tuple[str, frozenset[int]], ...]
