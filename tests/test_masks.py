@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reqcov.analysis import masks
+from reqcov.store.model import from_numbits, to_numbits
 
 LINES = st.sets(st.integers(1, 300))
 
@@ -33,9 +34,9 @@ def test_masks_of_anything_iterable(numbers: list[int]) -> None:
 def test_numbits_are_coverages(numbers: set[int]) -> None:
     """The bytes are those that coverage.py stores, to the last one."""
     numbits = nums_to_numbits(numbers)
-    assert masks.to_numbits(masks.of(numbers)) == numbits
-    assert masks.from_numbits(numbits) == masks.of(numbers)
-    assert masks.from_numbits(numbits + b"\0") == masks.of(numbers)
+    assert to_numbits(masks.of(numbers)) == numbits
+    assert from_numbits(numbits) == masks.of(numbers)
+    assert from_numbits(numbits + b"\0") == masks.of(numbers)
 
 
 @given(st.integers(0, 100), st.integers(0, 100))

@@ -14,16 +14,6 @@ Mask: TypeAlias = int
 _FROM_DIGITS = bytes.maketrans(b"01", b"\0\1")
 
 
-def from_numbits(numbits: bytes) -> Mask:
-    """The lines that coverage.py packed into `numbits`."""
-    return int.from_bytes(numbits, "little")
-
-
-def to_numbits(mask: Mask) -> bytes:
-    """The same lines as coverage.py packs them."""
-    return mask.to_bytes((mask.bit_length() + 7) // 8, "little")
-
-
 def of(numbers: Iterable[int]) -> Mask:
     """The mask of these line numbers, none of them negative, in any order and as often as they come."""
     numbers = set(numbers)

@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar
 
 from reqcov.errors import StoreError
 from reqcov.store.keeping import beside
-from reqcov.store.model import Piece, Tally, Writer
+from reqcov.store.model import Piece, Tally, Writer, to_numbits
 from reqcov.store.reading import Build, Hit, Lines, Route, StoredSource, StoreReader, reading
 from reqcov.store.sqlite import Place, Rows, opened, transaction
 
@@ -115,8 +115,7 @@ def add(connection: Connection, content: Content, track: Track) -> None:
 
 
 def _piece(lines: Lines, sources: dict[int, StoredSource]) -> Piece:
-    numbits = lines.mask.to_bytes((lines.mask.bit_length() + 7) // 8, "little")
-    return Piece(sources[lines.source].source, numbits, lines.arcs)
+    return Piece(sources[lines.source].source, to_numbits(lines.mask), lines.arcs)
 
 
 def _route(connection: Connection, rows: Rows, route: Route) -> int:

@@ -146,6 +146,16 @@ def storable(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
+def from_numbits(numbits: bytes) -> int:
+    """The lines that coverage.py packed into `numbits`: bit n is line n."""
+    return int.from_bytes(numbits, "little")
+
+
+def to_numbits(mask: int) -> bytes:
+    """The same lines as coverage.py packs them."""
+    return mask.to_bytes((mask.bit_length() + 7) // 8, "little")
+
+
 def pack_labels(labels: Mapping[str, str]) -> str:
     """Labels as one text, equal for equal labels; what is too long is cut."""
     if not labels:

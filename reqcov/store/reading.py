@@ -15,7 +15,7 @@ from typing import NamedTuple
 from reqcov.errors import StoreBusy, StoreError
 from reqcov.record import UNMATCHED
 from reqcov.store import schema
-from reqcov.store.model import Writer
+from reqcov.store.model import Writer, from_numbits
 from reqcov.store.sqlite import explained, opened, transaction
 from reqcov.types import Source
 
@@ -149,7 +149,7 @@ class StoreReader:
     def lines(self) -> dict[int, Lines]:
         """Every set of lines by its id."""
         rows = self._connection.execute("SELECT id, source, numbits, arcs FROM lines")
-        return {key: Lines(source, int.from_bytes(numbits, "little"), arcs) for key, source, numbits, arcs in rows}
+        return {key: Lines(source, from_numbits(numbits), arcs) for key, source, numbits, arcs in rows}
 
     def sources(self) -> dict[int, StoredSource]:
         """Every version of every measured file that was imported, by its id."""
@@ -160,9 +160,7 @@ class StoreReader:
             builds.setdefault(source, set()).add(build)
         rows = self._connection.execute("SELECT id, path, digest, last_seen, numbits FROM source")
         return {
-            key: StoredSource(
-                key, Source(path, digest), seen, int.from_bytes(numbits, "little"), frozenset(builds.get(key, ()))
-            )
+            key: StoredSource(key, Source(path, digest), seen, from_numbits(numbits), frozenset(builds.get(key, ())))
             for key, path, digest, seen, numbits in rows
         }
 

@@ -25,7 +25,9 @@ from reqcov.store.model import (
     Behaviour,
     Piece,
     Tally,
+    from_numbits,
     pack_labels,
+    to_numbits,
 )
 from reqcov.types import Source
 
@@ -216,8 +218,7 @@ class Rows:
         """Some requests ran these lines of a source: bit n is line n."""
         found = self.source(source)
         (numbits,) = self._connection.execute("SELECT numbits FROM source WHERE id = ?", (found,)).fetchone()
-        mask |= int.from_bytes(numbits, "little")
-        numbits = mask.to_bytes((mask.bit_length() + 7) // 8, "little")
+        numbits = to_numbits(mask | from_numbits(numbits))
         self._connection.execute("UPDATE source SET numbits = ? WHERE id = ?", (numbits, found))
 
     def origin(self, home: str) -> int:

@@ -31,6 +31,7 @@ from reqcov.store.model import (
     Piece,
     Tally,
     Writer,
+    from_numbits,
     pack_labels,
     storable,
 )
@@ -204,7 +205,7 @@ class StoreSink(Sink):
         for name, numbers in record.lines.items():
             source = self._files.sources[name]
             before = self._seen.get(source, 0)
-            self._seen[source] = before | int.from_bytes(nums_to_numbits(numbers), "little")
+            self._seen[source] = before | from_numbits(nums_to_numbits(numbers))
             self._news = self._news or self._seen[source] != before
 
     def flush(self) -> None:
