@@ -107,7 +107,7 @@ class Project:
 def viewed(store: Path, **chosen: Any) -> Iterator[View]:
     """What was chosen from a store."""
     with reading(store) as reader:
-        yield View(reader, Chosen(**chosen))
+        yield View.of(reader, Chosen(**chosen))
 
 
 def add(store: Path, hits: Iterable[tuple[HitKey, int]], *, name: str = "1", **of_writer: Any) -> None:

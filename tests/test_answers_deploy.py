@@ -203,7 +203,7 @@ def test_requests_that_were_cut_short(project: Project) -> None:
     records = project.ask("/total", build="A")
     assert records[0].complete
     with viewed(project.store) as view:
-        known = view.address(view.hits[0].footprint)
+        known = view.codebase.address(view.hits[0].footprint)
     add(project.store, [(hit("/total", "(unread)"), 3), (hit("/total", known), 1)])
     shown = ask(project, "show", "/total")
     assert (shown["requests"], shown["unread"], [row["footprint"] for row in shown["behaviours"]]) == (5, 3, [known])

@@ -145,7 +145,7 @@ def test_line(store: Path) -> None:
 def test_line_with_labels(store: Path) -> None:
     """Labels get a column, and a row for each set of them."""
     with viewed(store, routes=("/a",)) as view:
-        known = view.address(view.hits[0].footprint)
+        known = view.codebase.address(view.hits[0].footprint)
     add(store, [(hit("/a", known, labels=pack_labels({"test": "pay", "tenant": "acme"})), 2)])
     lines = run("line", "web.py:11", "--store", store).out.splitlines()
     assert [line.split()[2:5] for line in lines[-2:]] == [

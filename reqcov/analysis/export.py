@@ -6,8 +6,9 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from reqcov.analysis.code import Function
+from reqcov.analysis.codebase import File
 from reqcov.analysis.masks import Mask, numbers
-from reqcov.analysis.view import File, View
+from reqcov.analysis.view import View
 
 NOT_SAMPLED = "(not sampled)"
 """The context of lines that are in no request which was recorded completely, though some request ran them."""
@@ -75,7 +76,7 @@ class Export:
 
 def lines_by_context(view: View) -> dict[str, dict[str, Mask]]:
     """By context and path, the function statements that ran."""
-    found = {context: view.ran(footprints) for context, footprints in _by_context(view).items()}
+    found = {context: view.codebase.ran(footprints) for context, footprints in _by_context(view).items()}
     rest = dict(view.covered)
     for masks in found.values():
         for path, mask in masks.items():
@@ -87,7 +88,7 @@ def lines_by_context(view: View) -> dict[str, dict[str, Mask]]:
 
 def arcs_by_context(view: View) -> dict[str, dict[str, set[tuple[int, int]]]]:
     """By context and path, the arcs that ran."""
-    return {context: view.arcs(footprints) for context, footprints in _by_context(view).items()}
+    return {context: view.codebase.arcs(footprints) for context, footprints in _by_context(view).items()}
 
 
 def _by_context(view: View) -> dict[str, set[int]]:

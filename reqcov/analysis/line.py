@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Literal
 
 from reqcov.analysis.code import lines
+from reqcov.analysis.codebase import File
 from reqcov.analysis.routes import moment
-from reqcov.analysis.view import File, View
+from reqcov.analysis.view import View
 from reqcov.errors import ReqcovError
 from reqcov.store.model import unpack_labels
 from reqcov.store.reading import Hit
@@ -103,7 +104,7 @@ def line(view: View, path: str, number: int) -> Line:
         function_last=function.last if function else None,
         requests=round(requests),
         share=requests / view.requests,
-        seen=bool(view.seen.get(path, 0) >> first & 1),
+        seen=bool(view.codebase.seen.get(path, 0) >> first & 1),
         watched=round(view.requests),
         watched_since=moment(min(hit.first_seen for hit in view.hits)),
         dropped=view.dropped.get(path, 0),

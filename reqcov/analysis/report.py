@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from reqcov.analysis.codebase import File
 from reqcov.analysis.masks import numbers, ranges
-from reqcov.analysis.view import File, View
+from reqcov.analysis.view import View
 
 
 @dataclass(frozen=True, kw_only=True)

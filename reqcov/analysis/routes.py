@@ -57,7 +57,7 @@ def routes(view: View) -> Routes:
     by_route: dict[int, list[Hit]] = defaultdict(list)
     for hit in view.all_hits:
         by_route[hit.route].append(hit)
-    ran = {key: view.ran(hit.footprint for hit in hits) for key, hits in by_route.items()}
+    ran = {key: view.codebase.ran(hit.footprint for hit in hits) for key, hits in by_route.items()}
     shared = ran_twice(ran.values())
     rows = []
     for key in view.routes.keys() & by_route.keys():
@@ -72,7 +72,7 @@ def routes(view: View) -> Routes:
                 share=requests / view.requests,
                 statuses=statuses(hits),
                 lines=lines,
-                reach=lines / view.reachable if view.reachable else 0.0,
+                reach=lines / view.codebase.reachable if view.codebase.reachable else 0.0,
                 only_here=count(mask & ~shared[path] for path, mask in ran[key].items()),
                 behaviours=len(view.behaviours(hits)),
                 first_seen=moment(min(hit.first_seen for hit in hits)),
@@ -80,7 +80,7 @@ def routes(view: View) -> Routes:
             )
         )
     rows.sort(key=lambda row: (-row.requests, row.route))
-    return Routes(requests=round(view.requests), reachable=view.reachable, routes=rows)
+    return Routes(requests=round(view.requests), reachable=view.codebase.reachable, routes=rows)
 
 
 def ran_twice(ran: Iterable[dict[str, Mask]]) -> dict[str, Mask]:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 
+from reqcov.analysis.codebase import File
 from reqcov.analysis.masks import Mask, numbers, of, ranges, span
 from reqcov.analysis.routes import count, moment, statuses
-from reqcov.analysis.view import File, View
+from reqcov.analysis.view import View
 from reqcov.store.model import OTHER, UNREAD
 from reqcov.store.reading import Hit
 
@@ -127,7 +128,7 @@ def show(view: View) -> Show:
     for hit in view.hits:
         by_route[hit.route] += hit.requests
     routes = [view.routes[key] for key in sorted(by_route, key=lambda key: (-by_route[key], view.routes[key].context))]
-    ran = view.ran(hit.footprint for hit in view.hits)
+    ran = view.codebase.ran(hit.footprint for hit in view.hits)
     lines = count(ran.values())
     return Show(
         routes=list(dict.fromkeys(route.context for route in routes)),
@@ -140,14 +141,14 @@ def show(view: View) -> Show:
         first_seen=moment(min(hit.first_seen for hit in view.hits)),
         last_seen=moment(max(hit.last_seen for hit in view.hits)),
         lines=lines,
-        reach=lines / view.reachable if view.reachable else 0.0,
+        reach=lines / view.codebase.reachable if view.codebase.reachable else 0.0,
         files=_files(view, ran),
         behaviours=_behaviours(view),
     )
 
 
 def _of(view: View, address: str) -> int:
-    return round(sum(hit.requests for hit in view.hits if view.address(hit.footprint) == address))
+    return round(sum(hit.requests for hit in view.hits if view.codebase.address(hit.footprint) == address))
 
 
 def _files(view: View, ran: dict[str, Mask]) -> list[FileShown]:
@@ -209,16 +210,18 @@ def _behaviours(view: View) -> list[BehaviourRow]:
     for hit in view.hits:
         if hit.footprint in known:
             by_footprint[hit.footprint].append(hit)
-    order = sorted(by_footprint, key=lambda key: (-sum(hit.requests for hit in by_footprint[key]), view.address(key)))
-    commonest = view.ran(order[:1])
+    order = sorted(
+        by_footprint, key=lambda key: (-sum(hit.requests for hit in by_footprint[key]), view.codebase.address(key))
+    )
+    commonest = view.codebase.ran(order[:1])
     return [_behaviour(view, key, by_footprint[key], commonest) for key in order]
 
 
 def _behaviour(view: View, key: int, hits: Iterable[Hit], commonest: dict[str, Mask]) -> BehaviourRow:
-    hits, ran = list(hits), view.ran([key])
+    hits, ran = list(hits), view.codebase.ran([key])
     requests = sum(hit.requests for hit in hits)
     return BehaviourRow(
-        footprint=view.address(key),
+        footprint=view.codebase.address(key),
         requests=round(requests),
         share=requests / view.requests,
         lines=count(ran.values()),

@@ -156,11 +156,11 @@ def view_of(store: Path, chosen: Chosen, *, current: bool = False, counted: bool
     what only requests ran that were not sampled is something.
     """
     with reading(store) as reader:
-        view = View(reader, chosen, exclude=excluded(), current=current_file if current else None, track=tracked)
+        view = View.of(reader, chosen, exclude=excluded(), current=current_file if current else None, track=tracked)
         if not view.hits:
             if reader.hits():
                 raise _nothing(store, view)
-            if not any(view.seen.values()):
+            if not any(view.codebase.seen.values()):
                 raise StoreError(f"The store {store} holds no requests yet; send your server some.")
             if counted or not chosen.everything:
                 raise StoreError(f"No request in {store} was sampled yet; `reqcov report` tells what the others ran.")
