@@ -66,7 +66,7 @@
     const { routes, labels, pages } = page.requests;
     const route = routes[row.route];
     const choices = [choice("route", route, "route"), ...labels[row.labels].map((label) => choice("label", label, label))];
-    const seen = [...new Set([when(row.first), when(row.last)])].join(" to ");
+    const seen = [element("time", {}, when(row.first)), " to ", element("time", {}, when(row.last))];
     return element(
       "tr",
       {},
@@ -75,7 +75,7 @@
         { scope: "row" },
         element("a", { href: reqcov.up + pages[row.route] }, element("bdi", {}, route)),
         element("div", { class: "labels" }, ...choices),
-        element("div", { class: "seen" }, seen),
+        element("div", { class: "seen" }, ...seen),
       ),
       element("td", { class: "n" }, count(row.requests)),
       element("td", { class: "n" }, percent(row.requests / row.all)),
