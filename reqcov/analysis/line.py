@@ -13,7 +13,7 @@ from typing import Literal
 
 from reqcov.analysis.code import lines
 from reqcov.analysis.codebase import File
-from reqcov.analysis.routes import moment
+from reqcov.analysis.routes import first_seen, last_seen
 from reqcov.analysis.view import View
 from reqcov.errors import ReqcovError
 from reqcov.store.model import unpack_labels
@@ -106,7 +106,7 @@ def line(view: View, path: str, number: int) -> Line:
         share=requests / view.requests,
         seen=bool(view.codebase.seen.get(path, 0) >> first & 1),
         watched=round(view.requests),
-        watched_since=moment(min(hit.first_seen for hit in view.hits)),
+        watched_since=first_seen(view.hits),
         dropped=view.dropped.get(path, 0),
         routes=_told(view, rows),
     )
@@ -142,8 +142,8 @@ def _told(view: View, rows: dict[tuple[str, str], list[Hit]]) -> list[LineRow]:
             labels=unpack_labels(key[1]),
             requests=round(_total(hits)),
             share=_total(hits) / all_of[key],
-            first_seen=moment(min(hit.first_seen for hit in hits)),
-            last_seen=moment(max(hit.last_seen for hit in hits)),
+            first_seen=first_seen(hits),
+            last_seen=last_seen(hits),
         )
         for key, hits in rows.items()
     ]

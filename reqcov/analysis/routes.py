@@ -75,8 +75,8 @@ def routes(view: View) -> Routes:
                 reach=lines / view.codebase.reachable if view.codebase.reachable else 0.0,
                 only_here=count(mask & ~shared[path] for path, mask in ran[key].items()),
                 behaviours=len(view.behaviours(hits)),
-                first_seen=moment(min(hit.first_seen for hit in hits)),
-                last_seen=moment(max(hit.last_seen for hit in hits)),
+                first_seen=first_seen(hits),
+                last_seen=last_seen(hits),
             )
         )
     rows.sort(key=lambda row: (-row.requests, row.route))
@@ -105,6 +105,16 @@ def statuses(hits: Iterable[Hit]) -> dict[str, int]:
     for hit in hits:
         found[f"{hit.status}xx" if hit.status else "none"] += hit.requests
     return {name: round(requests) for name, requests in sorted(found.items())}
+
+
+def first_seen(hits: Iterable[Hit]) -> datetime:
+    """When the first of these requests, of which there is one at least, began."""
+    return moment(min(hit.first_seen for hit in hits))
+
+
+def last_seen(hits: Iterable[Hit]) -> datetime:
+    """When the last of these requests, of which there is one at least, began."""
+    return moment(max(hit.last_seen for hit in hits))
 
 
 def moment(seconds: float) -> datetime:

@@ -10,7 +10,7 @@ from itertools import groupby
 
 from reqcov.analysis.codebase import File
 from reqcov.analysis.masks import Mask, numbers, of, ranges, span
-from reqcov.analysis.routes import count, moment, statuses
+from reqcov.analysis.routes import count, first_seen, last_seen, statuses
 from reqcov.analysis.view import View
 from reqcov.store.model import OTHER, UNREAD
 from reqcov.store.reading import Hit
@@ -71,6 +71,22 @@ class FileShown:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Difference:
+    """How what a behaviour ran of a file differs from what the commonest one did."""
+
+    path: str
+    """In its project, with `/`."""
+    more: list[int]
+    """Function statements that the commonest behaviour lacks."""
+    more_ranges: str
+    """These lines for people, as `coverage report` joins them: `3-5, 9`."""
+    fewer: list[int]
+    """Function statements that the commonest behaviour has and this one lacks."""
+    fewer_ranges: str
+    """These lines for people."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class BehaviourRow:
     """Requests that ran the same lines."""
 
@@ -86,6 +102,8 @@ class BehaviourRow:
     """How many of these the commonest behaviour lacks."""
     fewer: int
     """How many the commonest behaviour has that these lack."""
+    differences: list[Difference]
+    """The files in which they differ from the commonest behaviour, by path."""
     last_seen: datetime
     """When the last of them began."""
 
@@ -138,8 +156,8 @@ def show(view: View) -> Show:
         statuses=statuses(view.hits),
         unread=_of(view, UNREAD),
         uncounted=_of(view, OTHER),
-        first_seen=moment(min(hit.first_seen for hit in view.hits)),
-        last_seen=moment(max(hit.last_seen for hit in view.hits)),
+        first_seen=first_seen(view.hits),
+        last_seen=last_seen(view.hits),
         lines=lines,
         reach=lines / view.codebase.reachable if view.codebase.reachable else 0.0,
         files=_files(view, ran),
@@ -219,13 +237,34 @@ def _behaviours(view: View) -> list[BehaviourRow]:
 
 def _behaviour(view: View, key: int, hits: Iterable[Hit], commonest: dict[str, Mask]) -> BehaviourRow:
     hits, ran = list(hits), view.codebase.ran([key])
+    differences = _differences(view, ran, commonest)
     requests = sum(hit.requests for hit in hits)
     return BehaviourRow(
         footprint=view.codebase.address(key),
         requests=round(requests),
         share=requests / view.requests,
         lines=count(ran.values()),
-        more=count(mask & ~commonest.get(path, 0) for path, mask in ran.items()),
-        fewer=count(mask & ~ran.get(path, 0) for path, mask in commonest.items()),
-        last_seen=moment(max(hit.last_seen for hit in hits)),
+        more=sum(len(each.more) for each in differences),
+        fewer=sum(len(each.fewer) for each in differences),
+        differences=differences,
+        last_seen=last_seen(hits),
     )
+
+
+def _differences(view: View, ran: dict[str, Mask], commonest: dict[str, Mask]) -> list[Difference]:
+    rows = []
+    for path in sorted(ran.keys() | commonest.keys()):
+        own, other = ran.get(path, 0), commonest.get(path, 0)
+        if own != other:
+            statements = view.files[path].code.statements
+            more, fewer = own & ~other, other & ~own
+            rows.append(
+                Difference(
+                    path=path,
+                    more=numbers(more),
+                    more_ranges=ranges(more, statements),
+                    fewer=numbers(fewer),
+                    fewer_ranges=ranges(fewer, statements),
+                )
+            )
+    return rows

@@ -17,6 +17,7 @@ COMMANDS = {
     "show": "What one route runs: files, functions, lines, behaviours.",
     "line": "Who runs a line: routes, labels, requests, when.",
     "report": "What requests run of each file.",
+    "html": "Write the report as pages for a browser.",
     "export": "Write a coverage.py data file, lcov, Cobertura XML or JSON.",
     "merge": "Put several stores together in one.",
     "doctor": "Is data arriving? And if not, what to do.",

@@ -1,0 +1,105 @@
+"""What the page of a file shows."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from markupsafe import Markup
+
+from reqcov.analysis.code import Function
+from reqcov.analysis.codebase import File
+from reqcov.analysis.heat import Heat
+from reqcov.analysis.masks import numbers
+from reqcov.analysis.view import View
+from reqcov.reports.html import scripts
+from reqcov.reports.html.source import highlighted
+from reqcov.reports.html.templating import heat as heat_of
+from reqcov.reports.text import percent
+
+Kind = Literal["ran", "seen", "never", "import", "excluded", "more", "none"]
+
+WORDS: dict[Kind, str] = {"seen": "·", "never": "never", "import": "import", "excluded": "excl."}
+"""What stands beside lines that none of the requests ran."""
+
+
+@dataclass(frozen=True, slots=True)
+class LineShown:
+    """One line of the source."""
+
+    kind: Kind
+    """A function statement that requests ran; one that only requests ran which were not sampled; one that none did; a
+    statement that runs at import; an excluded line; one that goes on with the statement before; no statement."""
+    share: float
+    """Of the requests, 0 to 1; what goes on with a statement has 0."""
+    heat: int
+    """1 to 5; 0 where no request ran it."""
+    html: Markup
+
+    @property
+    def told(self) -> str:
+        """What stands beside the line."""
+        return percent(self.share) if self.kind == "ran" else WORDS.get(self.kind, "")
+
+
+@dataclass(frozen=True, slots=True)
+class Outlined:
+    """A function in the outline."""
+
+    function: Function
+    depth: int
+    ran: int
+    """How many of its statements requests ran."""
+
+
+def file_context(view: View, heat: Heat, path: str) -> dict[str, Any]:
+    """The values for `file.html`."""
+    file = view.files[path]
+    code, covered = file.code, view.covered.get(path, 0)
+    return {
+        "file": file,
+        "statements": code.in_functions.bit_count(),
+        "ran": (covered & code.in_functions).bit_count(),
+        "import_time": code.import_time.bit_count(),
+        "dropped": view.dropped.get(path, 0),
+        "lines": _lines(view, heat, file),
+        "outline": _outline(file, covered),
+        "data": scripts.ran(heat, path),
+    }
+
+
+def _lines(view: View, heat: Heat, file: File) -> list[LineShown]:
+    requests: dict[int, float] = defaultdict(float)
+    for mask, tallies in heat.ran(file.path).items():
+        together = sum(tally.requests for tally in tallies.values())
+        for number in numbers(mask):
+            requests[number] += together
+    seen = view.covered.get(file.path, 0)
+    shown = []
+    for number, html in enumerate(highlighted(file.text or ""), 1):
+        share = requests[number] / view.requests if number in requests else 0.0
+        kind = "ran" if number in requests else _kind(file, number, seen)
+        shown.append(LineShown(kind, share, heat_of(share) if kind == "ran" else 0, html))
+    return shown
+
+
+def _kind(file: File, number: int, seen: int) -> Kind:
+    code, bit = file.code, 1 << number
+    if code.in_functions & bit:
+        return "seen" if seen & bit else "never"
+    if code.statements & bit:
+        return "import"
+    if code.excluded & bit:
+        return "excluded"
+    return "more" if code.continued & bit else "none"
+
+
+def _outline(file: File, covered: int) -> list[Outlined]:
+    outline, around = [], list[Function]()
+    for function in file.code.functions:
+        while around and around[-1].last < function.first:
+            around.pop()
+        outline.append(Outlined(function, len(around), (covered & function.statements).bit_count()))
+        around.append(function)
+    return outline

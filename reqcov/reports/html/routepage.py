@@ -1,0 +1,33 @@
+"""What the page of a route shows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from reqcov.analysis.show import show
+from reqcov.analysis.view import View
+from reqcov.reports.html.charts import strip
+
+MANY_FILES = 30
+"""Of which the functions are listed; those with the most lines that ran."""
+
+MANY_BEHAVIOURS = 50
+"""That are listed, the commonest ones."""
+
+MANY_DIFFERENCES = 10
+"""Files that are listed for one behaviour."""
+
+
+def route_context(view: View, context: str) -> dict[str, Any]:
+    """The values for `route.html`."""
+    answer = show(view.of_route(context))
+    files = sorted(answer.files, key=lambda row: (-row.lines, row.path))
+    return {
+        "context": context,
+        "answer": answer,
+        "files": [(row, strip(view.files[row.path], row, answer.requests)) for row in files[:MANY_FILES]],
+        "other_files": files[MANY_FILES:],
+        "behaviours": answer.behaviours[:MANY_BEHAVIOURS],
+        "other_behaviours": len(answer.behaviours[MANY_BEHAVIOURS:]),
+        "many_differences": MANY_DIFFERENCES,
+    }

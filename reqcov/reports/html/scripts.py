@@ -1,0 +1,148 @@
+"""What pages share, as scripts: which requests there are, what the code consists of, what each side ran."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+from reqcov.analysis.heat import Heat
+from reqcov.analysis.masks import Mask, numbers
+from reqcov.analysis.view import View
+from reqcov.reports.html import links
+from reqcov.reports.text import printable
+from reqcov.store.model import unpack_labels
+from reqcov.store.reading import Hit
+
+
+class Side(NamedTuple):
+    """Requests that can be compared with others."""
+
+    kind: str
+    """`route`, `build` or `label`."""
+    name: str
+    hits: list[Hit]
+
+    @property
+    def script(self) -> str:
+        """The name of the script that tells what they ran."""
+        return links.side_script(self.kind, self.name)
+
+
+def runs(mask: Mask) -> list[int]:
+    """First and last line of each run of neighbours, in turn: `[3, 5, 9, 9]`."""
+    found: list[int] = []
+    for number in numbers(mask):
+        if found and found[-1] == number - 1:
+            found[-1] = number
+        else:
+            found += number, number
+    return found
+
+
+def label_names(labels: str) -> list[str]:
+    """Labels as the commands are given them: `tenant=acme`."""
+    return [f"{key}={value}" for key, value in unpack_labels(labels).items()]
+
+
+def status_name(status: int) -> str:
+    """`2xx`; `none` where there was no answer."""
+    return f"{status}xx" if status else "none"
+
+
+def requests(heat: Heat, stamp: str) -> dict[str, Any]:
+    """`data/requests.js`: the requests that can be chosen from.
+
+    - `stamp`: the state of the store that this is of.
+    - `routes`, `labels`, `builds`, `statuses`: what there is; `labels` has a list of `key=value` for
+      each set of labels.
+    - `groups`: for each group the numbers of its route, set of labels, build and status, and its requests.
+    """
+    places: dict[str, dict[Any, int]] = {name: {} for name in ("routes", "labels", "builds", "statuses")}
+    groups = []
+    for group, tally in heat.groups.items():
+        numbers = [place.setdefault(value, len(place)) for place, value in zip(places.values(), group, strict=True)]
+        groups.append([*numbers, tally.requests])
+    return {
+        "stamp": stamp,
+        "routes": list(map(printable, places["routes"])),
+        "labels": [list(map(printable, label_names(each))) for each in places["labels"]],
+        "builds": list(map(printable, places["builds"])),
+        "statuses": list(map(status_name, places["statuses"])),
+        "groups": groups,
+    }
+
+
+def ran(heat: Heat, path: str) -> dict[str, Any]:
+    """What ran of a file, for its page.
+
+    - `sets`: lines that ran together, as `runs` has them.
+    - `rows`: for each set and group the numbers of both, how many of the group's requests ran the set, and when the
+      first and the last of these began, in seconds since the epoch.
+    """
+    by_set = heat.ran(path)
+    return {
+        "sets": list(map(runs, by_set)),
+        "rows": [
+            [place, group, tally.requests, int(tally.first_seen), int(tally.last_seen)]
+            for place, tallies in enumerate(by_set.values())
+            for group, tally in tallies.items()
+        ],
+    }
+
+
+def code(view: View) -> dict[str, Any]:
+    """`data/code.js`: what can be searched.
+
+    - `files`: path, page, function statements, and how many of these the requests ran.
+    - `functions`: the number of the file, name, first and last line, statements, and how many of these ran.
+    - `routes`: name, page, requests.
+    """
+    files, functions = [], []
+    for number, (path, file) in enumerate(view.files.items()):
+        covered = view.covered.get(path, 0)
+        statements = file.code.in_functions
+        files.append(
+            [printable(path), links.file_page(path), statements.bit_count(), (covered & statements).bit_count()]
+        )
+        functions += [
+            [
+                number,
+                printable(each.name),
+                each.first,
+                each.last,
+                each.statements.bit_count(),
+                (covered & each.statements).bit_count(),
+            ]
+            for each in file.code.functions
+        ]
+    by_route: dict[str, float] = defaultdict(float)
+    for hit in view.hits:
+        by_route[view.routes[hit.route].context] += hit.requests
+    routes = [
+        [printable(context), links.route_page(context), round(requests)] for context, requests in by_route.items()
+    ]
+    return {"files": files, "functions": functions, "routes": routes}
+
+
+def sides(view: View) -> Iterator[Side]:
+    """Everything that can be compared: each route, each build, each label."""
+    found: dict[tuple[str, str], list[Hit]] = defaultdict(list)
+    names = {labels: label_names(labels) for labels in {hit.labels for hit in view.hits}}
+    for hit in view.hits:
+        found["route", view.routes[hit.route].context].append(hit)
+        found["build", hit.build].append(hit)
+        for name in names[hit.labels]:
+            found["label", name].append(hit)
+    for (kind, name), hits in found.items():
+        yield Side(kind, name, hits)
+
+
+def side(view: View, hits: Iterable[Hit]) -> dict[str, Any]:
+    """A script of `data/side/`: how many requests these are, and by path what they ran, as `runs` has it."""
+    hits = list(hits)
+    ran = view.codebase.ran(hit.footprint for hit in hits)
+    return {
+        "requests": round(sum(hit.requests for hit in hits)),
+        "ran": {printable(path): runs(mask) for path, mask in sorted(ran.items()) if mask},
+    }

@@ -1,0 +1,102 @@
+"""All pages of a store by name; the same ones for a folder and for a server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cached_property, partial
+from importlib.resources import files
+from typing import Any
+
+from reqcov.analysis.heat import Heat
+from reqcov.analysis.overview import overview
+from reqcov.analysis.report import Report, report
+from reqcov.analysis.routes import Routes, routes
+from reqcov.analysis.view import View
+from reqcov.reports.html import links, scripts
+from reqcov.reports.html.charts import bars
+from reqcov.reports.html.filepage import file_context
+from reqcov.reports.html.routepage import route_context
+from reqcov.reports.html.templating import environment, given
+
+ASSETS = files("reqcov.reports.html") / "assets"
+TOP = 20
+"""Routes and files that the first page lists."""
+
+
+class Site:
+    """The pages of what was chosen from a store. Links between them are relative, and no page asks any file system."""
+
+    def __init__(self, view: View, *, stamp: str, live: bool = False, actions: bool = False) -> None:
+        """Pages of the requests of `view`, of which there is at least one.
+
+        - `stamp`: tells the state of the store from others.
+        - `live`: they are served, and ask whether there is anything new.
+        - `actions`: the server has a page `store.html`.
+        """
+        self.stamp = stamp
+        self.live = live
+        self._view = view
+        self._heat = Heat(view)
+        self._templates = environment()
+        self._overview = overview(view)
+        self._templates.globals |= {"live": live, "actions": actions, "stamp": stamp, "overview": self._overview}
+        self._files = {links.file_page(path): path for path in view.files}
+        self._routes = {
+            links.route_page(context): context
+            for context in sorted({view.routes[hit.route].context for hit in view.hits})
+        }
+        self._sides = {side.script: side for side in scripts.sides(view)}
+        self._fixed: dict[str, Callable[[], str]] = {
+            "index.html": self._index,
+            "routes.html": lambda: self._page("routes.html", answer=self._by_traffic),
+            "files.html": lambda: self._page("files.html", answer=self._report),
+            "compare.html": self._compare,
+            "search.html": lambda: self._page("search.html"),
+            "data/requests.js": lambda: given("requests", scripts.requests(self._heat, stamp)),
+            "data/code.js": lambda: given("code", scripts.code(view)),
+            **{f"assets/{each.name}": partial(each.read_text, "utf-8") for each in ASSETS.iterdir()},
+        }
+
+    def names(self) -> Iterator[str]:
+        """Of every page and script, and of what belongs to them."""
+        for names in (self._fixed, self._routes, self._files, self._sides):
+            yield from names
+
+    def render(self, name: str) -> bytes:
+        """What is called `name`, in UTF-8; its suffix tells what kind of text that is. Raises KeyError for no name."""
+        if name in self._files:
+            made = self._page("file.html", name, **file_context(self._view, self._heat, self._files[name]))
+        elif name in self._routes:
+            made = self._page("route.html", name, **route_context(self._view, self._routes[name]))
+        elif name in self._sides:
+            side = self._sides[name]
+            made = given(name, scripts.side(self._view, side.hits))
+        else:
+            made = self._fixed[name]()
+        return made.encode()
+
+    @cached_property
+    def _report(self) -> Report:
+        return report(self._view)
+
+    @cached_property
+    def _by_traffic(self) -> Routes:
+        return routes(self._view)
+
+    def _index(self) -> str:
+        ranked = sorted(self._report.files, key=lambda row: (row.missed - row.statements, row.path))
+        return self._page(
+            "index.html",
+            routes=self._by_traffic,
+            report=self._report,
+            files=ranked[:TOP],
+            top=TOP,
+            bars=bars(self._overview.days),
+        )
+
+    def _compare(self) -> str:
+        return self._page("compare.html", sides=[[side.kind, side.name, side.script] for side in self._sides.values()])
+
+    def _page(self, template: str, name: str | None = None, **values: Any) -> str:
+        name = name or template
+        return self._templates.get_template(template).render(name=name, up=links.up(name), **values)

@@ -1,0 +1,56 @@
+"""The lines of a source text as HTML."""
+
+from __future__ import annotations
+
+from markupsafe import Markup, escape
+from pygments.lexers.python import PythonLexer
+from pygments.token import Comment, Keyword, Name, Number, Operator, String, _TokenType
+
+from reqcov.analysis.code import lines
+from reqcov.reports.text import printable
+
+CLASSES = {
+    Comment: "c",
+    String.Doc: "d",
+    String: "s",
+    Number: "m",
+    Keyword: "k",
+    Operator.Word: "k",
+    Name.Decorator: "a",
+    Name.Function: "f",
+    Name.Class: "f",
+    Name.Builtin: "b",
+    Name.Exception: "b",
+}
+"""Kinds of tokens that look different, and the class that `source.css` knows each by."""
+
+_known: dict[_TokenType, str] = {}
+
+
+def highlighted(text: str) -> list[Markup]:
+    """Every line of a Python source, with each token in a span of its class."""
+    made = [Markup()]
+    for kind, value in PythonLexer(stripnl=False, ensurenl=False).get_tokens("\n".join(lines(text))):
+        name = _class_of(kind)
+        for number, part in enumerate(value.split("\n")):
+            if number:
+                made.append(Markup())
+            if part:
+                shown = visible(part)
+                made[-1] += Markup(f'<span class="{name}">{shown}</span>') if name else shown
+    return made
+
+
+def visible(text: str) -> Markup:
+    """`text`, with escapes for what has no shape of its own, or turns others around."""
+    if text.replace("\t", " ").isprintable():
+        return escape(text)
+    return Markup().join(
+        escape(each) if each == "\t" or each.isprintable() else Markup(f"<i>{printable(each)}</i>") for each in text
+    )
+
+
+def _class_of(kind: _TokenType) -> str:
+    if kind not in _known:
+        _known[kind] = next((CLASSES[each] for each in reversed(kind.split()) if each in CLASSES), "")
+    return _known[kind]
