@@ -4,7 +4,14 @@
 const reqcov = {
   taken: {},
   waiting: {},
+  starts: [],
   up: document.documentElement.dataset.up,
+
+  // Call `start` now, and again whenever a live page has been brought up to date: `main` is another one then.
+  begin(start) {
+    reqcov.starts.push(start);
+    start();
+  },
 
   // Scripts of data/ call this: pages on disk can load nothing else than scripts.
   take(name, value) {
