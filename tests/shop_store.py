@@ -89,7 +89,7 @@ def main() -> None:
             Path(name).write_text(text.replace(old, new), "utf-8")
         serve(build)
         first = 86_400.0 * (today - max(DAYS[build]))
-        add(Path(STORE), before(build, today), name=f"before {build}", build=build, last_write=first)
+        add(Path(STORE), more(build, today), name=f"more {build}", build=build, last_write=first)
 
 
 def serve(build: str) -> None:
@@ -108,7 +108,7 @@ def serve(build: str) -> None:
         del sys.modules[name]
 
 
-def before(build: str, today: int) -> list[tuple[HitKey, int]]:
+def more(build: str, today: int) -> list[tuple[HitKey, int]]:
     """More requests of the same kinds, of other days too."""
     with reading(Path(STORE)) as reader:
         routes, footprints = reader.routes(), reader.footprints()
