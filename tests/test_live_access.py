@@ -76,7 +76,7 @@ def signed_in(client: httpx.Client) -> httpx.Client:
         {"insecure": True, "hosts": ["http://localhost"]},
         {"insecure": True, "hosts": [""]},
     ],
-    ids=repr,
+    ids=lambda options: "+".join(options) or "nothing",
 )
 def test_refuses_to_be_made(options: dict[str, Any], tmp_path: Path) -> None:
     """Without saying plainly who may see the pages there are none."""

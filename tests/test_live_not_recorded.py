@@ -31,6 +31,7 @@ from reqcov.store.reading import reading
 from tests.adapters import django_site
 from tests.adapters.test_django import install, no_recorder_of_the_process  # noqa: F401
 from tests.live import served
+from tests.servers import wait_for
 from tests.singly import run_in
 
 Pages = Any
@@ -168,6 +169,7 @@ def test_only_the_app_is_recorded(way: str, tmp_path: Path, make_recorder: Calla
     with served(app, kind) as port, httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
         assert client.get("/reqcov/").status_code == 503, "there is no store yet"
         assert client.get(path).status_code == 200
+        wait_for(lambda: recorder.stats().recorded == 1)  # middleware goes on when the answer has been sent
         assert recorder.flush()
         pages = ["/reqcov/", "/reqcov/routes.html", "/reqcov/data/now.json", "/reqcov/assets/style.css"]
         answers = {page: client.get(page).status_code for page in pages}
