@@ -8,7 +8,7 @@ from functools import reduce
 from typing import Any, NamedTuple
 
 from reqcov.analysis.heat import Heat
-from reqcov.analysis.masks import Mask, numbers
+from reqcov.analysis.masks import Mask, runs
 from reqcov.analysis.view import View
 from reqcov.reports.html import links
 from reqcov.reports.text import printable
@@ -30,15 +30,9 @@ class Side(NamedTuple):
         return links.side_script(self.kind, self.name)
 
 
-def runs(mask: Mask) -> list[int]:
+def flat(mask: Mask) -> list[int]:
     """First and last line of each run of neighbours, in turn: `[3, 5, 9, 9]`."""
-    found: list[int] = []
-    for number in numbers(mask):
-        if found and found[-1] == number - 1:
-            found[-1] = number
-        else:
-            found += number, number
-    return found
+    return [line for run in runs(mask) for line in run]
 
 
 def label_names(labels: str) -> list[str]:
@@ -85,14 +79,14 @@ def requests(heat: Heat, stamp: str) -> dict[str, Any]:
 def ran(heat: Heat, path: str, seen: Mask) -> dict[str, Any]:
     """What ran of a file, for its page; `seen` is what any requests ran of it, whether they are looked at or not.
 
-    - `sets`: lines that ran together, as `runs` has them.
+    - `sets`: lines that ran together, as `flat` has them.
     - `rows`: for each set and group the numbers of both, how many of the group's requests ran the set, and when the
       first and the last of these began, in seconds since the epoch.
     - `seen`: lines that other requests ran, as `runs` has them.
     """
     by_set = heat.ran(path)
     return {
-        "sets": list(map(runs, by_set)),
+        "sets": list(map(flat, by_set)),
         "rows": [
             [place, group, tally.requests, int(tally.first_seen), int(tally.last_seen)]
             for place, tallies in enumerate(by_set.values())
@@ -150,10 +144,10 @@ def sides(view: View) -> Iterator[Side]:
 
 
 def side(view: View, hits: Iterable[Hit]) -> dict[str, Any]:
-    """A script of `data/side/`: how many requests these are, and by path what they ran, as `runs` has it."""
+    """A script of `data/side/`: how many requests these are, and by path what they ran, as `flat` has it."""
     hits = list(hits)
     ran = view.codebase.ran(hit.footprint for hit in hits)
     return {
         "requests": round(sum(hit.requests for hit in hits)),
-        "ran": {printable(path): runs(mask) for path, mask in sorted(ran.items()) if mask},
+        "ran": {printable(path): flat(mask) for path, mask in sorted(ran.items()) if mask},
     }
