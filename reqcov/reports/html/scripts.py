@@ -82,7 +82,7 @@ def ran(heat: Heat, path: str, seen: Mask) -> dict[str, Any]:
     - `sets`: lines that ran together, as `flat` has them.
     - `rows`: for each set and group the numbers of both, how many of the group's requests ran the set, and when the
       first and the last of these began, in seconds since the epoch.
-    - `seen`: lines that other requests ran, as `runs` has them.
+    - `seen`: lines that other requests ran, as `flat` has them.
     """
     by_set = heat.ran(path)
     return {
@@ -92,7 +92,7 @@ def ran(heat: Heat, path: str, seen: Mask) -> dict[str, Any]:
             for place, tallies in enumerate(by_set.values())
             for group, tally in tallies.items()
         ],
-        "seen": runs(reduce(lambda rest, mask: rest & ~mask, by_set, seen)),
+        "seen": flat(reduce(lambda rest, mask: rest & ~mask, by_set, seen)),
     }
 
 
