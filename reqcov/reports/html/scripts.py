@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from itertools import groupby
 from typing import Any, NamedTuple
 
 from reqcov.analysis.heat import Heat
@@ -29,15 +30,21 @@ class Side(NamedTuple):
         return links.side_script(self.kind, self.name)
 
 
-def runs(mask: Mask) -> list[int]:
+def runs(lines: Iterable[int]) -> list[int]:
     """First and last line of each run of neighbours, in turn: `[3, 5, 9, 9]`."""
     found: list[int] = []
-    for number in numbers(mask):
+    for number in lines:
         if found and found[-1] == number - 1:
             found[-1] = number
         else:
             found += number, number
     return found
+
+
+def stretches(mask: Mask, statements: Mask) -> list[list[int]]:
+    """The runs of each stretch of lines that no other statement interrupts, as people join them."""
+    order = numbers(mask | statements)
+    return [runs(lines) for inside, lines in groupby(order, set(numbers(mask)).__contains__) if inside]
 
 
 def label_names(labels: str) -> list[str]:
@@ -82,7 +89,7 @@ def ran(heat: Heat, path: str) -> dict[str, Any]:
     """
     by_set = heat.ran(path)
     return {
-        "sets": list(map(runs, by_set)),
+        "sets": [runs(numbers(mask)) for mask in by_set],
         "rows": [
             [place, group, tally.requests, int(tally.first_seen), int(tally.last_seen)]
             for place, tallies in enumerate(by_set.values())
@@ -95,7 +102,8 @@ def code(view: View) -> dict[str, Any]:
     """`data/code.js`: what can be searched.
 
     - `files`: path, page, function statements, and how many of these the requests ran.
-    - `functions`: the number of the file, name, first and last line, statements, and how many of these ran.
+    - `functions`: the number of the file, name, first and last line, statements, how many of these ran, and the line
+      where the body begins.
     - `routes`: name, page, requests.
     """
     files, functions = [], []
@@ -113,6 +121,7 @@ def code(view: View) -> dict[str, Any]:
                 each.last,
                 each.statements.bit_count(),
                 (covered & each.statements).bit_count(),
+                each.body,
             ]
             for each in file.code.functions
         ]
@@ -139,10 +148,20 @@ def sides(view: View) -> Iterator[Side]:
 
 
 def side(view: View, hits: Iterable[Hit]) -> dict[str, Any]:
-    """A script of `data/side/`: how many requests these are, and by path what they ran, as `runs` has it."""
+    """A script of `data/side/`.
+
+    - `requests`: how many these are.
+    - `files`: path, `stretches` of what they ran, and how many lines of earlier versions they ran that are not among
+      these, for the functions have changed since.
+    """
     hits = list(hits)
-    ran = view.codebase.ran(hit.footprint for hit in hits)
+    footprints = {hit.footprint for hit in hits}
+    ran, dropped = view.codebase.ran(footprints), view.codebase.dropped(footprints)
     return {
         "requests": round(sum(hit.requests for hit in hits)),
-        "ran": {printable(path): runs(mask) for path, mask in sorted(ran.items()) if mask},
+        "files": [
+            [printable(path), stretches(ran.get(path, 0), file.code.statements), dropped.get(path, 0)]
+            for path, file in view.files.items()
+            if ran.get(path) or path in dropped
+        ],
     }
