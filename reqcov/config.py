@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeAlias, cast
 import coverage
 from coverage.exceptions import ConfigError as CoverageConfigError
 from coverage.exceptions import CoverageException
+from coverage.misc import join_regex
 
 from reqcov.errors import ConfigError
 from reqcov.record import OnRequest, Sink
@@ -85,6 +86,14 @@ def configured(name: str) -> Any:
     return None
 
 
+def excluded() -> str:
+    """The regular expression for the lines that coverage.py is configured to leave out. Raises ConfigError."""
+    try:
+        return join_regex(coverage.Coverage(data_file=None).get_exclude_list("exclude"))
+    except (CoverageException, CoverageConfigError) as error:  # of old, neither is the other
+        raise ConfigError(f"coverage.py's configuration can't be used: {error}") from error
+
+
 def _known(where: str, options: Mapping[str, Any]) -> dict[str, Any]:
     for name in options:
         if name not in _PARSERS:
@@ -98,7 +107,8 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
     ours = {
         name.removeprefix("REQCOV_").lower(): value for name, value in environ.items() if name.startswith("REQCOV_")
     }
-    ours.pop("disabled", None)
+    for name in ("disabled", "token"):  # of every wrapper; of `reqcov serve`
+        ours.pop(name, None)
     return {name: value for name, value in _known("option in a REQCOV_… environment variable:", ours).items() if value}
 
 

@@ -41,7 +41,7 @@ class Stats:
     """What a recorder has done so far."""
 
     seen: int
-    """Requests and jobs that began."""
+    """Requests and jobs that began, without requests to reqcov's own pages."""
     recorded: int
     """Of these, how many came to a complete record."""
     unattributed: int
@@ -221,8 +221,11 @@ class Recorder:
             return
         try:
             recording.stop_clock()
-            self._recorded += recording.complete
             self._core.end(recording)
+            if recording.left_out:
+                self._seen -= 1
+                return
+            self._recorded += recording.complete
             if not self._deliveries or not (recording.sampled or recording.hits):
                 return
             if locate is not None:

@@ -18,7 +18,7 @@ import reqcov
 from reqcov.analysis.code import parse
 from reqcov.analysis.masks import numbers
 from reqcov.cli.commands import reqcov as command
-from reqcov.cli.options import excluded
+from reqcov.config import excluded
 from reqcov.wsgi import CoverageMiddleware
 from tests.calls import Request, call_wsgi
 from tests.test_code import TORTURE

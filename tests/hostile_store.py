@@ -128,7 +128,7 @@ def fill(folder: Path) -> Path:
     names = (*MARKUP, *ODD)
     for number, name in enumerate(names):
         some = tuple((path, frozenset({2, 3} if number % 2 else {2, 4})) for path, _ in ran[number % 3 :: 3])
-        Server(project, str(number), build=name).serve(
+        Server(project, f"{number:02}", build=name).serve(
             store,
             Request(f"/{name}", ran, method="GET", labels=((name, names[-number]), ("tenant", name))),
             Request(name, some, method="POST", status=number % 6, labels=(("tenant", name),)),

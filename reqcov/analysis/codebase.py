@@ -76,6 +76,13 @@ class Codebase:
         used = {self._lines[key].source for key in self.held(footprints)}
         self._parsed.prepare(self._sources[key].source.digest for key in used)
 
+    def complete(self) -> None:
+        """Read all that may be asked for, while the store is at hand: afterwards any thread may ask, at any time."""
+        for source in self._sources.values():
+            file = self.files.get(source.source.path)
+            if file is not None:
+                self._way(source, file)
+
     def address(self, footprint: int) -> str:
         """The footprint as `RequestRecord.footprint` has it."""
         return self._footprints[footprint][0]

@@ -6,7 +6,7 @@ Union, intersection and difference are `|`, `&` and `& ~`; how many lines there 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import compress, groupby
+from itertools import compress
 from typing import TypeAlias
 
 Mask: TypeAlias = int
@@ -34,12 +34,22 @@ def numbers(mask: Mask) -> list[int]:
     return list(compress(range(len(digits)), digits))
 
 
-def ranges(mask: Mask, statements: Mask | None = None) -> str:
-    """The lines for people to read: `1-3, 7`.
+def runs(mask: Mask, statements: Mask | None = None) -> list[tuple[int, int]]:
+    """First and last line of each run of neighbours.
 
-    With `statements` a range goes on across lines that are not among them, as in `coverage report --show-missing`.
+    With `statements` a run goes on across lines that are not among them, as in `coverage report --show-missing`.
     """
-    order = range(mask.bit_length()) if statements is None else numbers(mask | statements)
-    wanted = set(numbers(mask))
-    runs = [list(run) for inside, run in groupby(order, wanted.__contains__) if inside]
-    return ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs)
+    gaps = ~mask if statements is None else statements & ~mask
+    found = []
+    while mask:
+        first = (mask & -mask).bit_length() - 1
+        above = gaps >> first
+        run = mask & (((above & -above) << first) - 1) if above else mask
+        found.append((first, run.bit_length() - 1))
+        mask ^= run
+    return found
+
+
+def ranges(mask: Mask, statements: Mask | None = None) -> str:
+    """The lines for people to read, by the runs that there are: `1-3, 7`."""
+    return ", ".join(f"{first}-{last}" if last > first else f"{first}" for first, last in runs(mask, statements))

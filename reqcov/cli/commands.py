@@ -19,6 +19,7 @@ COMMANDS = {
     "report": "What requests run of each file.",
     "html": "Write the report as pages for a browser.",
     "export": "Write a coverage.py data file, lcov, Cobertura XML or JSON.",
+    "serve": "Serve the live pages of the store.",
     "merge": "Put several stores together in one.",
     "doctor": "Is data arriving? And if not, what to do.",
     "reset": "Empty the store.",

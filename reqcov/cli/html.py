@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection
 from pathlib import Path
 
 import click
 
 from reqcov.analysis.view import Chosen
 from reqcov.cli.options import choosing, store_option, tracked, view_of
+from reqcov.errors import ReqcovError
 from reqcov.reports.text import plural, say
+
+OURS = "data/requests.js"
+"""What a folder has that a report was written to."""
+
+OF_ONE = re.compile(r"(file|route|data/side)/[a-z0-9._-]*[0-9a-f]{10}\.(html|js)")
+"""Pages and scripts of one file, route, build or label: there may be none for it the next time."""
 
 
 @click.command("html")
@@ -16,25 +25,39 @@ from reqcov.reports.text import plural, say
     "-o",
     "--output",
     "folder",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=click.Path(path_type=Path),
     default=Path("reqcov-html"),
     show_default=True,
-    help="The folder to write; what is in it of an earlier report is replaced.",
+    help="The folder to write; an earlier report in it is replaced.",
 )
 @store_option
 @choosing
 def command(folder: Path, store: Path, chosen: Chosen) -> None:
-    """Write the report as a folder of pages, for a browser or any static host.
+    """Write the report as pages for a browser: open index.html, or put the folder on any static host.
 
-    The pages show what requests came, what each route runs, and each file with who runs its lines. Open index.html.
+    The pages show which requests came when, what each route runs, who runs each line of each file, and how any two
+    routes, builds or labels differ. They need no network.
     """
     from reqcov.reports.html.site import Site
 
+    if folder.exists() and not folder.is_dir():
+        raise ReqcovError(f"{folder} is a file; name a folder with -o.")
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / OURS).exists():
+        raise ReqcovError(f"{folder} holds something else than a report; name another folder with -o, or empty it.")
     with view_of(store, chosen) as view:
-        site = Site(view, stamp="")
-        names = list(site.names())
+        site = Site(view)
+        names = sorted(site.names(), key=lambda name: name != OURS)  # first: what is cut short is a report as well
         for name in tracked(names, "Writing"):
             file = folder / name
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(site.render(name))
+    _tidy(folder, set(names))
     say(f"{plural(len(names), 'file')} written; open {folder / 'index.html'}")
+
+
+def _tidy(folder: Path, names: Collection[str]) -> None:
+    """Remove what an earlier report had and this one has not."""
+    for file in folder.glob("*/**/*"):
+        name = file.relative_to(folder).as_posix()
+        if name not in names and OF_ONE.fullmatch(name):
+            file.unlink()

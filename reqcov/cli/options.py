@@ -14,13 +14,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-import coverage
-from coverage.exceptions import ConfigError as CoverageConfigError
-from coverage.exceptions import CoverageException
-from coverage.misc import join_regex
 
 from reqcov.analysis.view import Chosen, View
-from reqcov.config import configured
+from reqcov.config import configured, excluded
 from reqcov.errors import ConfigError, ReqcovError, StoreError
 from reqcov.reports.json import as_json
 from reqcov.reports.text import say
@@ -182,14 +178,6 @@ def nearest(name: str, names: list[str]) -> str:
     """`did you mean 'GET /orders'?`; empty where no name is like it."""
     close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     return f"did you mean {' or '.join(map(repr, close))}?" if close else ""
-
-
-def excluded() -> str:
-    """The regular expression for the lines that coverage.py is configured to leave out."""
-    try:
-        return join_regex(coverage.Coverage(data_file=None).get_exclude_list("exclude"))
-    except (CoverageException, CoverageConfigError) as error:  # of old, neither is the other
-        raise ConfigError(f"coverage.py's configuration can't be used: {error}") from error
 
 
 def tell(answer: T, output: str, for_people: Callable[[T], None]) -> None:

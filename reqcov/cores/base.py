@@ -24,6 +24,8 @@ class Recording:
     """When the last byte went out, by the clock of `started`."""
     undisturbed = True
     """False once something has kept the core from seeing every line."""
+    left_out = False
+    """Whether no record is to be made of it."""
 
     def __init__(self, protocol: str, method: str | None, path: str | None, sampled: bool) -> None:
         self.protocol = protocol
@@ -59,6 +61,13 @@ def part_of_request() -> bool:
     return recording is not None and recording.core is not None and recording.protocol != "job"
 
 
+def leave_out() -> None:
+    """The request that is served now, if it is being recorded, shall not be: nobody gets a record of it."""
+    recording = current.get()
+    if recording is not None and recording.protocol != "job":
+        recording.left_out = True
+
+
 class Threads(Protocol):
     """Follows recordings from thread to thread."""
 
@@ -82,7 +91,7 @@ class Core(Protocol):
         """What is to be told on which thread a recording runs, where the context variable is not enough."""
 
     def end(self, recording: Recording) -> None:
-        """Take no more for `recording`."""
+        """Take no more for `recording`; where that is left out, what it ran is as if nobody had run it."""
 
     def read(self, hits: dict[Any, set[Any]]) -> tuple[Lines, Arcs | None]:
         """The lines and arcs that are meant by the hits of an ended recording."""

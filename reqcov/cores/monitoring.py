@@ -208,10 +208,13 @@ class MonitoringCore:
     def end(self, recording: Recording) -> None:
         """Close `recording`; what it does not hold no longer keeps lines armed."""
         recording.core = None
+        hits = recording.hits
         if recording.sampled:
-            hits = recording.hits
             with self._lock:
                 self._open = tuple(other for other in self._open if other is not hits)
+        if recording.left_out and hits:  # what it has disarmed is yet to be told by others, sampled or not
+            self._epoch = object()
+            self._arm([self._codes[key][0] for key in list(hits)])
 
     def read(self, hits: Hits) -> tuple[Lines, Arcs | None]:
         """The lines by file; arcs are not for this core."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import sqlite3
 import tempfile
@@ -136,6 +137,14 @@ class StoreReader:
         """When the last of them came; None where there is none."""
         (last,) = self._connection.execute("SELECT max(last_seen) FROM hits").fetchone()
         return float(last) if last is not None else None
+
+    def stamp(self) -> str:
+        """Another one whenever something else was written than what readers work out."""
+        row = self._connection.execute(
+            """SELECT (SELECT uuid FROM generation ORDER BY rowid DESC LIMIT 1),
+                (SELECT total(count) FROM hits), total(batch), max(last_write) FROM writer"""
+        ).fetchone()
+        return hashlib.sha256(repr(row).encode()).hexdigest()[:16]
 
     def footprints(self) -> dict[int, tuple[str, list[int]]]:
         """Every footprint by its id: its address, and the ids of its lines."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from coverage.numbits import nums_to_numbits
 
-from reqcov.store.model import Batch, Behaviour, HitKey, Piece, Tally, Writer
+from reqcov.store.model import Batch, Behaviour, HitKey, Piece, Tally, Writer, from_numbits
 from reqcov.store.sqlite import SQLiteStore
 from reqcov.types import Source
 
@@ -33,6 +33,25 @@ FUNCTION = """\
 """
 
 
+EVERYWHERE = 50
+"""Of so many files one is run by every route: middleware, the session, the database."""
+
+OWN, SHARED = 3, 27
+"""Files that a route runs besides: those that no other one runs, and those that some others run, too."""
+
+UNUSED = 7
+"""Of so many files one is run by nobody."""
+
+TENANTS = ('{"tenant": "acme"}', '{"tenant": "globex"}', "")
+"""Labels as a store packs them."""
+
+STATUSES = (2, 2, 4, 2, 2, 5, 2, 2, 3, 2)
+"""By how common a behaviour is among those of its route."""
+
+Shape = dict[int, set[int]]
+"""By the number of a file, the lines that ran."""
+
+
 def text(number: int, build: int, functions: int) -> str:
     """A module; another build has another constant in one of its functions."""
     methods = [
@@ -52,37 +71,34 @@ def make(
     builds: int = 2,
     days: int = 14,
 ) -> None:
-    """Fill `store` through `SQLiteStore.write`, a batch a day; the sources lie in a folder beside it."""
-    chance = random.Random(3)
-    variants = [[_lines(chance, functions) for _ in range(8)] for _ in range(files)]
-    shapes = [
-        {each: chance.choice(variants[each]) for each in chance.sample(range(files), min(files, 40))}
-        for _ in range(behaviours)
-    ]
+    """Fill `store` through `SQLiteStore.write`, a batch a day; beside it, a folder for each build has its sources.
+
+    A module has `functions` functions, or half as many, or twice; one in a hundred has ten times as many.
+    """
+    sizes = [functions * (20 if number % 100 == 99 else (1, 2, 4)[number % 3]) // 2 for number in range(files)]
+    shapes = _shapes(routes, behaviours, sizes)
     share = [1 / (1 + number) for number in range(behaviours)]
     per_day = [max(1, round(requests / days * each / sum(share))) for each in share]
+    first_of = {day * builds // days: day for day in reversed(range(days))}
     for day in range(days):
         build = day * builds // days
-        folder = store.parent / f"build{build}"
-        sources = [_source(folder, number, build, functions) for number in range(files)]
-        known = {
-            address: Behaviour(
-                address, tuple(Piece(sources[each], nums_to_numbits(lines), "") for each, lines in shape.items())
-            )
-            for number, shape in enumerate(shapes)
-            if (address := hashlib.sha256(f"{build} {number}".encode()).hexdigest()[:32])
-        }
+        if day == first_of[build]:
+            folder = store.parent / f"build{build}"
+            sources = [_source(folder, number, build, size) for number, size in enumerate(sizes)]
+            known, seen = _behaviours(shapes, sources, build)
         first = START + day * DAY
         hits = {
-            HitKey("http", "GET", f"/route{number % routes}/{{id}}", 2, "", address, int(first // DAY)): Tally(
-                count, float(count), first, first + DAY / 2
-            )
+            HitKey(
+                "http",
+                "GET",
+                f"/route{number % routes}/{{id}}",
+                STATUSES[number // routes % len(STATUSES)],
+                TENANTS[(number + day) % len(TENANTS)],
+                address,
+                int(first // DAY),
+            ): Tally(count, float(count), first, first + DAY / 2)
             for number, (address, count) in enumerate(zip(known, per_day, strict=True))
         }
-        seen: dict[Source, int] = {}
-        for behaviour in known.values():
-            for piece in behaviour.pieces:
-                seen[piece.source] = seen.get(piece.source, 0) | int.from_bytes(piece.numbits, "little")
         SQLiteStore(store).write(
             Batch(
                 writer=writer(f"writer{day}", build=f"build{build}", started=first, last_write=first + DAY / 2),
@@ -93,6 +109,37 @@ def make(
                 seen=seen,
             )
         )
+
+
+def _shapes(routes: int, behaviours: int, sizes: list[int]) -> list[Shape]:
+    """What each behaviour runs; the first ones are one of each route."""
+    chance = random.Random(3)
+    files = range(len(sizes))
+    variants = [[_lines(chance, size) for _ in range(8)] for size in sizes]
+    everywhere = [number for number in files if number % EVERYWHERE == 0]
+    others = [number for number in files if number % EVERYWHERE and number % UNUSED]
+    shared = others[OWN * routes :] or others
+    own = [others[OWN * route :][:OWN] + chance.sample(shared, min(len(shared), SHARED)) for route in range(routes)]
+    return [
+        {each: chance.choice(variants[each][:2]) for each in everywhere}
+        | {each: chance.choice(variants[each]) for each in own[number % routes] if chance.random() < 0.8}
+        for number in range(behaviours)
+    ]
+
+
+def _behaviours(
+    shapes: list[Shape], sources: list[Source], build: int
+) -> tuple[dict[str, Behaviour], dict[Source, int]]:
+    """The behaviours of a build by their addresses, and what any of them ran."""
+    known = {}
+    seen: dict[Source, int] = {}
+    for number, shape in enumerate(shapes):
+        address = hashlib.sha256(f"{build} {number}".encode()).hexdigest()[:32]
+        pieces = tuple(Piece(sources[each], nums_to_numbits(lines), "") for each, lines in shape.items())
+        known[address] = Behaviour(address, pieces)
+        for piece in pieces:
+            seen[piece.source] = seen.get(piece.source, 0) | from_numbits(piece.numbits)
+    return known, seen
 
 
 def writer(name: str, **values: object) -> Writer:
@@ -121,7 +168,7 @@ def writer(name: str, **values: object) -> Writer:
 
 def _lines(chance: random.Random, functions: int) -> set[int]:
     found: set[int] = set()
-    for each in chance.sample(range(functions), 4):
+    for each in chance.sample(range(functions), max(4, functions // 3)):
         first = 5 + each * 13
         ways = ((1, 2, 3, 4, 5, 6, 7, 11), (1, 2, 9, 10), (1, 2, 3, 4, 11), (1, 2, 9, 11))
         found.update(first + line for line in chance.choice(ways))

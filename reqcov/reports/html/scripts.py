@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from itertools import groupby
 from typing import Any, NamedTuple
 
 from reqcov.analysis.heat import Heat
-from reqcov.analysis.masks import Mask, numbers
+from reqcov.analysis.masks import Mask, runs, span
 from reqcov.analysis.view import View
 from reqcov.reports.html import links
 from reqcov.reports.text import printable
@@ -30,21 +29,14 @@ class Side(NamedTuple):
         return links.side_script(self.kind, self.name)
 
 
-def runs(lines: Iterable[int]) -> list[int]:
+def flat(mask: Mask) -> list[int]:
     """First and last line of each run of neighbours, in turn: `[3, 5, 9, 9]`."""
-    found: list[int] = []
-    for number in lines:
-        if found and found[-1] == number - 1:
-            found[-1] = number
-        else:
-            found += number, number
-    return found
+    return [line for run in runs(mask) for line in run]
 
 
 def stretches(mask: Mask, statements: Mask) -> list[list[int]]:
     """The runs of each stretch of lines that no other statement interrupts, as people join them."""
-    order = numbers(mask | statements)
-    return [runs(lines) for inside, lines in groupby(order, set(numbers(mask)).__contains__) if inside]
+    return [flat(mask & span(first, last)) for first, last in runs(mask, statements)]
 
 
 def label_names(labels: str) -> list[str]:
@@ -83,13 +75,13 @@ def requests(heat: Heat, stamp: str) -> dict[str, Any]:
 def ran(heat: Heat, path: str) -> dict[str, Any]:
     """What ran of a file, for its page.
 
-    - `sets`: lines that ran together, as `runs` has them.
+    - `sets`: lines that ran together, as `flat` has them.
     - `rows`: for each set and group the numbers of both, how many of the group's requests ran the set, and when the
       first and the last of these began, in seconds since the epoch.
     """
     by_set = heat.ran(path)
     return {
-        "sets": [runs(numbers(mask)) for mask in by_set],
+        "sets": list(map(flat, by_set)),
         "rows": [
             [place, group, tally.requests, int(tally.first_seen), int(tally.last_seen)]
             for place, tallies in enumerate(by_set.values())

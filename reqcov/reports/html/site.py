@@ -27,10 +27,10 @@ TOP = 20
 class Site:
     """The pages of what was chosen from a store. Links between them are relative, and no page asks any file system."""
 
-    def __init__(self, view: View, *, stamp: str, live: bool = False, actions: bool = False) -> None:
+    def __init__(self, view: View, *, stamp: str = "", live: bool = False, actions: bool = False) -> None:
         """Pages of the requests of `view`, of which there is at least one.
 
-        - `stamp`: tells the state of the store from others.
+        - `stamp`: tells this state of the store from others, for live pages.
         - `live`: they are served, and ask whether there is anything new.
         - `actions`: the server has a page `store.html`.
         """

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from markupsafe import Markup, escape
+from html import escape
+
+from markupsafe import Markup
 from pygments.lexers.python import PythonLexer
 from pygments.token import Comment, Keyword, Name, Number, Operator, String, _TokenType
 
@@ -29,25 +31,22 @@ _known: dict[_TokenType, str] = {}
 
 def highlighted(text: str) -> list[Markup]:
     """Every line of a Python source, with each token in a span of its class."""
-    made = [Markup()]
+    made: list[list[str]] = [[]]
     for kind, value in PythonLexer(stripnl=False, ensurenl=False).get_tokens("\n".join(lines(text))):
         name = _class_of(kind)
         for number, part in enumerate(value.split("\n")):
             if number:
-                made.append(Markup())
+                made.append([])
             if part:
-                shown = visible(part)
-                made[-1] += Markup(f'<span class="{name}">{shown}</span>') if name else shown
-    return made
+                made[-1].append(f'<span class="{name}">{visible(part)}</span>' if name else visible(part))
+    return [Markup("".join(parts)) for parts in made]
 
 
-def visible(text: str) -> Markup:
-    """`text`, with escapes for what has no shape of its own, or turns others around."""
+def visible(text: str) -> str:
+    """`text` as HTML, with escapes for what has no shape of its own, or turns others around."""
     if text.replace("\t", " ").isprintable():
         return escape(text)
-    return Markup().join(
-        escape(each) if each == "\t" or each.isprintable() else Markup(f"<i>{printable(each)}</i>") for each in text
-    )
+    return "".join(escape(each) if each == "\t" or each.isprintable() else f"<i>{printable(each)}</i>" for each in text)
 
 
 def _class_of(kind: _TokenType) -> str:

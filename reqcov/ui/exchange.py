@@ -1,0 +1,149 @@
+"""What is asked of the live pages, and what they answer."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from urllib.parse import parse_qsl, quote, unquote_to_bytes
+
+from reqcov.types import Environ
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+
+ALWAYS = (
+    ("Content-Security-Policy", POLICY),
+    ("X-Frame-Options", "DENY"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "same-origin"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+)
+"""Headers of every answer, whatever was asked."""
+
+LONGEST_FORM = 10_000
+"""Bytes; no form of ours is longer."""
+
+HTML = "text/html; charset=utf-8"
+
+
+class Request:
+    """One request."""
+
+    def __init__(self, environ: Environ) -> None:
+        prefix, path = environ.get("SCRIPT_NAME", ""), environ.get("PATH_INFO", "")
+        if prefix and (path == prefix or path.startswith(prefix + "/")):  # by asgiref before 3.8
+            path = path[len(prefix) :]
+        self.environ = environ
+        self.method: str = environ["REQUEST_METHOD"]
+        self.prefix: str = quote(prefix.rstrip("/"), encoding="latin-1")
+        """The part of the URL below which the pages are mounted."""
+        self.path: str = path
+        self.query: str = environ.get("QUERY_STRING", "")
+
+    @property
+    def name(self) -> str | None:
+        """Of the page that is asked for; None where it can't be one."""
+        try:
+            path = self.path.encode("latin-1").decode("utf-8")
+        except UnicodeError:
+            return None
+        return (path[1:] or "index.html") if path.startswith("/") else None
+
+    @property
+    def root(self) -> str:
+        """Relative URL of the first page."""
+        return "../" * (self.path.count("/") - 1) or "./"
+
+    def header(self, name: str) -> str | None:
+        """The value of a header; None where it was not sent."""
+        value: str | None = self.environ.get("HTTP_" + name.upper().replace("-", "_"))
+        return value
+
+    def cookie(self, name: str) -> str:
+        """The value of a cookie; empty where it was not sent."""
+        for pair in (self.header("Cookie") or "").split(";"):
+            key, _, value = pair.strip().partition("=")
+            if key == name:
+                return value
+        return ""
+
+    def set_cookie(self, name: str, value: str, same_site: str) -> tuple[str, str]:
+        """The header for a cookie that no script sees, and that lasts until the browser is closed."""
+        secure = "; Secure" if self.environ.get("wsgi.url_scheme") == "https" else ""
+        path = self.prefix or "/"
+        return "Set-Cookie", f"{name}={value}; Path={path}; HttpOnly; SameSite={same_site}{secure}"
+
+    def asked(self, name: str) -> bytes | None:
+        """The value of the first parameter of that name in the query."""
+        for pair in self.query.split("&"):
+            key, equals, value = pair.partition("=")
+            if key == name and equals:
+                return unquote_to_bytes(value.replace("+", " "))
+        return None
+
+    def without(self, name: str) -> str:
+        """A relative URL of the same page, with the same query but for that parameter."""
+        rest = "&".join(pair for pair in self.query.split("&") if pair and pair.partition("=")[0] != name)
+        last = quote(self.path.rpartition("/")[2], encoding="latin-1")
+        return f"./{last}" + (f"?{quote(rest, safe=SAFE, encoding='latin-1')}" if rest else "")
+
+    def form(self) -> dict[str, str]:
+        """The fields of a form; none where there is no form, or one that can't be ours."""
+        kind = self.environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
+        length: str = self.environ.get("CONTENT_LENGTH") or "0"
+        if kind != "application/x-www-form-urlencoded" or not length.isdecimal() or int(length) > LONGEST_FORM:
+            return {}
+        body: bytes = self.environ["wsgi.input"].read(int(length))
+        try:
+            return dict(parse_qsl(body.decode("ascii"), errors="strict", keep_blank_values=True))
+        except ValueError:
+            return {}
+
+
+SAFE = "=&%+,;:/?@!$'()*~"
+"""What a query may hold as it is."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What is sent back."""
+
+    status: HTTPStatus = HTTPStatus.OK
+    body: bytes = b""
+    kind: str = HTML
+    headers: tuple[tuple[str, str], ...] = ()
+
+    def send(self, request: Request, start_response: Callable[..., object]) -> list[bytes]:
+        """Send it, or only that nothing has changed where the browser has it already."""
+        status, headers = self.status, [*ALWAYS, *self.headers]
+        if status is HTTPStatus.OK and request.method in ("GET", "HEAD"):
+            tag = f'"{hashlib.sha256(self.body).hexdigest()[:32]}"'
+            headers += [("Cache-Control", "private, no-cache"), ("ETag", tag)]
+            if fits(request.header("If-None-Match") or "", tag):
+                start_response(line(HTTPStatus.NOT_MODIFIED), headers)
+                return []
+        else:
+            headers.append(("Cache-Control", "no-store"))
+        headers += [("Content-Type", self.kind), ("Content-Length", str(len(self.body)))]
+        start_response(line(status), headers)
+        return [] if request.method == "HEAD" else [self.body]
+
+
+def line(status: HTTPStatus) -> str:
+    """As WSGI has it."""
+    return f"{status.value} {status.phrase}"
+
+
+def fits(known: str, tag: str) -> bool:
+    """Whether `tag` is among the tags of an If-None-Match header."""
+    return known.strip() == "*" or tag in (each.strip().removeprefix("W/") for each in known.split(","))
+
+
+def redirect(url: str, *headers: tuple[str, str]) -> Answer:
+    """Go and ask for `url`, relative to what was asked for."""
+    return Answer(status=HTTPStatus.SEE_OTHER, headers=(("Location", url), *headers))

@@ -1,0 +1,104 @@
+"""The pages of a store as it is now, made anew once there is something new."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from reqcov.errors import StoreBusy, StoreError
+from reqcov.store.reading import reading
+
+PAUSE = 2.0
+"""Seconds for which pages are taken for the latest."""
+
+SHARE = 4
+"""Pages that take long to make are left alone for so many times that time: the server has other work to do."""
+
+
+class Site(Protocol):
+    """All pages of one moment."""
+
+    @property
+    def stamp(self) -> str:
+        """Of the store that they were made of."""
+
+    def render(self, name: str) -> bytes:
+        """One of them. Raises KeyError where there is none of that name."""
+
+
+class State(NamedTuple):
+    """What a store holds, in short."""
+
+    stamp: str | None
+    """Another one as soon as it holds something else; None where it can't be read."""
+    last_seen: float | None
+    """When its latest request came, in seconds since the epoch; None where there is none."""
+
+
+def state(store: Path) -> State:
+    """Look, without reading much. Raises StoreError where there is no store, or none that can be read."""
+    with reading(store) as reader:
+        return State(reader.stamp(), reader.last_seen())
+
+
+class Latest:
+    """Keeps the site of a store. Any number of threads may ask for it; one at a time makes it."""
+
+    def __init__(self, store: Path, make: Callable[[Path], Site]) -> None:
+        self._store = store
+        self._make = make
+        self._making = threading.Lock()
+        self._site: Site | None = None
+        self._due = 0.0
+        """When to look whether the store has changed, by the monotonic clock."""
+
+    def site(self) -> Site:
+        """The pages; those of before while others are being made, or the store is too busy to be read.
+
+        Raises StoreError where there is nothing to make pages of.
+        """
+        site = self._site
+        if site is not None and time.monotonic() < self._due:
+            return site
+        if not self._making.acquire(blocking=site is None):
+            return site  # type: ignore[return-value]
+        try:
+            return self._site_now()
+        finally:
+            self._making.release()
+
+    def _site_now(self) -> Site:
+        site = self._site
+        if site is not None and time.monotonic() < self._due:  # another thread has made it while we waited
+            return site
+        started = time.monotonic()
+        try:
+            if site is None or state(self._store).stamp != site.stamp:
+                site = self._make(self._store)
+        except StoreBusy:
+            if site is None:
+                raise
+        except StoreError:
+            self._site = None  # what the pages show is not there any more
+            raise
+        self._site = site
+        self._due = time.monotonic() + max(PAUSE, SHARE * (time.monotonic() - started))
+        return site
+
+    def state(self) -> State:
+        """Of the store, with the stamp that pages would have which are asked for now."""
+        try:
+            now = state(self._store)
+        except StoreBusy:
+            now = State(self._site.stamp if self._site else None, None)
+        except StoreError:
+            now = State(None, None)
+        site = self._site
+        return now._replace(stamp=site.stamp) if site is not None and time.monotonic() < self._due else now
+
+    def renew(self) -> None:
+        """Look at the store again when pages are asked for the next time."""
+        self._due = 0.0

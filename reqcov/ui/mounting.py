@@ -1,0 +1,79 @@
+"""Mounts the live pages in an app, whatever that is made with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from asgiref.sync import ThreadSensitiveContext
+from asgiref.wsgi import WsgiToAsgi
+
+from reqcov.asgi import single_callable
+from reqcov.errors import ConfigError
+from reqcov.types import ASGIApp, Environ, Message, Receive, Scope, Send
+from reqcov.wrapper import protocol
+
+
+def mount(app: Any, prefix: str, pages: Callable[..., Iterable[bytes]]) -> Any:
+    """An app of the same kind as `app`, WSGI or ASGI, that answers what is below `prefix` with `pages`.
+
+    Everything else goes to `app` as it came. Raises ConfigError where the prefix names nothing, or `app` is no app.
+    """
+    prefix = "/" + prefix.strip("/")
+    if prefix == "/":
+        raise ConfigError("The pages need a prefix of their own, such as '/reqcov'.")
+    return _in_asgi(app, prefix, pages) if protocol(app) == "asgi" else _in_wsgi(app, prefix, pages)
+
+
+def _in_wsgi(app: Any, prefix: str, pages: Any) -> Any:
+    prefix = prefix.encode().decode("latin-1")
+
+    def mounted(environ: Environ, start_response: Callable[..., Any]) -> Any:
+        path: str = environ.get("PATH_INFO", "")
+        if not within(path, prefix):
+            return app(environ, start_response)
+        script = environ.get("SCRIPT_NAME", "").rstrip("/")
+        return pages({**environ, "SCRIPT_NAME": script + prefix, "PATH_INFO": path[len(prefix) :]}, start_response)
+
+    return mounted
+
+
+def _in_asgi(app: Any, prefix: str, pages: Any) -> Any:
+    app, answer = single_callable(app), as_asgi(pages)
+
+    async def mounted(scope: Scope, receive: Receive, send: Send) -> Any:
+        if scope["type"] != "http":
+            return await app(scope, receive, send)
+        root: str = scope.get("root_path", "").rstrip("/")
+        path: str = scope["path"].removeprefix(root) if within(scope["path"], root) else scope["path"]
+        if not within(path, prefix):
+            return await app(scope, receive, send)
+        root += prefix
+        return await answer({**scope, "root_path": root, "path": root + path[len(prefix) :]}, receive, send)
+
+    return mounted
+
+
+def as_asgi(pages: Callable[..., Iterable[bytes]]) -> ASGIApp:
+    """The pages as an ASGI app, for what a framework mounts by itself."""
+    app = WsgiToAsgi(pages)  # type: ignore[no-untyped-call]
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        messages: list[Message] = []
+
+        async def keep(message: Message) -> None:
+            messages.append(message)
+
+        async with ThreadSensitiveContext():  # while a page is made, synchronous code of the app goes on elsewhere
+            await app(scope, receive, keep)
+        # Not from the thread: servers would go on reading from the connection in the context that asgiref makes there,
+        # and the next request would be sent to that thread, which has ended.
+        for message in messages:
+            await send(message)
+
+    return answer
+
+
+def within(path: str, prefix: str) -> bool:
+    """Whether a path is the prefix, or below it."""
+    return path == prefix or path.startswith(prefix + "/")

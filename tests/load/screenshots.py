@@ -1,0 +1,58 @@
+"""What the pages look like, and what is wrong with them: `python -m tests.load.screenshots`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+from playwright.sync_api import Browser
+
+from tests import hostile_store, shop_store
+from tests.browser import SCHEMES, SIZES, Window, overhanging, started, violations
+
+STORES = {"shop": shop_store.made, "hostile": hostile_store.fill}
+
+
+@click.command()
+@click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("/tmp/shots"), show_default=True)
+@click.option("--store", default="shop", show_default=True, help="shop, hostile, or a store of your own.")
+@click.option(
+    "--page", "wanted", multiple=True, help="A page, with its query and fragment; otherwise one of each kind."
+)
+@click.option("--whole", is_flag=True, help="All of the page, not only what is in the window.")
+def main(output: Path, store: str, wanted: tuple[str, ...], whole: bool) -> None:
+    """Write the pages of a store, and a picture of each kind in two sizes and two colour schemes."""
+    output.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder, started() as browser:
+        path = STORES[store](Path(folder)) if store in STORES else Path(store)
+        site = Path(folder, "html")
+        subprocess.run([sys.executable, "-m", "reqcov", "html", "--store", path, "-o", site], check=True)
+        for page in wanted or kinds(site):
+            name = page.replace("/", "-").split(".html")[0]
+            for size in SIZES:
+                for scheme in SCHEMES:
+                    file = output / f"{Path(store).stem}-{name}-{size}-{scheme}.png"
+                    _look(browser, f"{site.as_uri()}/", page, size, scheme, file, whole)
+
+
+def kinds(site: Path) -> list[str]:
+    """Of each kind of page one; of those that there are many of, the longest."""
+    of_many = [max(site.glob(f"{kind}/*.html"), key=lambda each: each.stat().st_size) for kind in ("route", "file")]
+    return [str(each.relative_to(site)) for each in [*sorted(site.glob("*.html")), *of_many]]
+
+
+def _look(browser: Browser, site: str, page: str, size: str, scheme: str, file: Path, whole: bool) -> None:
+    window = Window(browser, site, page, SIZES[size], scheme)
+    window.page.screenshot(path=file, full_page=whole)
+    faults = [*overhanging(window.page), *violations(window.page)]
+    window.close()
+    print(file)
+    for each in [*window.wrong, *faults]:
+        print("   ", *each.split())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""How the pages look: on a desk and in a hand, by day and by night, to those who can't see them."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.browser import NARROW, WIDE, Look, browser, look, overhanging, violations  # noqa: F401
+from tests.sites import Site, hostile, shop  # noqa: F401
+
+KINDS = {
+    "overview": "index.html",
+    "routes": "routes.html",
+    "files": "files.html",
+    "compare": "compare.html",
+    "search": "search.html?q=a",
+    "route": ("route", "post-carts-id-int-checkout"),
+    "file": ("file", "shop-prices.py"),
+}
+
+HOSTILE = {
+    **{kind: page for kind, page in KINDS.items() if isinstance(page, str)},
+    "route": ("route", "get-script-hacked-1-alert-1-script"),
+    "file": ("file", "text-quoted.py"),
+    "long lines": ("file", "text-long.py"),
+    "no text": ("file", "text-edited.py"),
+}
+
+
+def page_of(site: Site, page: str | tuple[str, str]) -> str:
+    return page if isinstance(page, str) else site.page_of(*page)
+
+
+def in_order(page: Page, *looks: tuple[tuple[int, int], str]) -> None:
+    """In these sizes and colour schemes nothing hangs over, and nothing keeps anybody out."""
+    for (width, height), scheme in looks:
+        page.set_viewport_size({"width": width, "height": height})
+        page.emulate_media(color_scheme=scheme)
+        assert overhanging(page) == []
+        assert violations(page) == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_pages(look: Look, shop: Site, kind: str) -> None:  # noqa: F811
+    """Each kind of page, on every screen: nothing to be scrolled sideways, nothing that axe-core minds."""
+    # Colours do not depend on the size, nor the rest on the colours.
+    in_order(look(shop.url, page_of(shop, KINDS[kind])), (WIDE, "light"), (NARROW, "dark"))
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_hostile_pages(look: Look, hostile: Site, kind: str) -> None:  # noqa: F811
+    """The same where names and lines are as long as they please."""
+    in_order(look(hostile.url, page_of(hostile, HOSTILE[kind])), (NARROW, "light"))
