@@ -16,7 +16,7 @@
     for (const end of ENDS) {
       const picker = by(end);
       fill(picker);
-      picker.value = state.get(end) || "";
+      picker.value = sides.has(state.get(end)) ? state.get(end) : "";
       picker.addEventListener("change", choose);
     }
     by("swap").addEventListener("click", swap);
