@@ -158,6 +158,14 @@ WAYS: dict[str, tuple[str, Callable[[Pages, reqcov.Recorder], App], str, str]] =
 """Kind of server, app, a path of its own and the route of that."""
 
 
+def kept(store: Path) -> float:
+    """How many requests the store has."""
+    if not store.exists():
+        return 0
+    with reading(store) as reader:
+        return reader.requests()
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_only_the_app_is_recorded(way: str, tmp_path: Path, make_recorder: Callable[..., reqcov.Recorder]) -> None:
     """By turns with the pages, under a real server: neither a sink nor the store gets any request to these."""
@@ -169,23 +177,20 @@ def test_only_the_app_is_recorded(way: str, tmp_path: Path, make_recorder: Calla
     with served(app, kind) as port, httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
         assert client.get("/reqcov/").status_code == 503, "there is no store yet"
         assert client.get(path).status_code == 200
-        wait_for(lambda: recorder.stats().recorded == 1)  # middleware goes on when the answer has been sent
-        assert recorder.flush()
+        wait_for(lambda: recorder.flush() and kept(store) == 1)  # requests end when the answer has been sent
         pages = ["/reqcov/", "/reqcov/routes.html", "/reqcov/data/now.json", "/reqcov/assets/style.css"]
         answers = {page: client.get(page).status_code for page in pages}
         assert answers == dict.fromkeys(pages, 200)
         assert client.get("/reqcov/no-such-page.html").status_code == 404
         assert client.post("/reqcov/").status_code == 405
-        assert client.get("/reqcov/../reqcov/").status_code == 200
         assert client.get(path).status_code == 200
-    assert recorder.flush()
+    wait_for(lambda: recorder.flush() and kept(store) == 2)
     assert [(record.path, record.route) for record in sink.records] == [(path, route)] * 2
     assert all(record.complete and record.lines for record in sink.records)
     assert not any("ui" in Path(name).parts for record in sink.records for name in record.lines)
     stats = recorder.stats()
     assert (stats.seen, stats.recorded, stats.faults) == (2, 2, {})
     with reading(store) as reader:
-        assert reader.requests() == 2
         assert {each.template for each in reader.routes().values()} == {route}
 
 
