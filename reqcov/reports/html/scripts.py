@@ -8,7 +8,7 @@ from functools import reduce
 from typing import Any, NamedTuple
 
 from reqcov.analysis.heat import Heat
-from reqcov.analysis.masks import Mask, runs
+from reqcov.analysis.masks import Mask, runs, span
 from reqcov.analysis.view import View
 from reqcov.reports.html import links
 from reqcov.reports.text import printable
@@ -33,6 +33,11 @@ class Side(NamedTuple):
 def flat(mask: Mask) -> list[int]:
     """First and last line of each run of neighbours, in turn: `[3, 5, 9, 9]`."""
     return [line for run in runs(mask) for line in run]
+
+
+def stretches(mask: Mask, statements: Mask) -> list[list[int]]:
+    """The runs of each stretch of lines that no other statement interrupts, as people join them."""
+    return [flat(mask & span(first, last)) for first, last in runs(mask, statements)]
 
 
 def label_names(labels: str) -> list[str]:
@@ -100,7 +105,8 @@ def code(view: View) -> dict[str, Any]:
     """`data/code.js`: what can be searched.
 
     - `files`: path, page, function statements, and how many of these the requests ran.
-    - `functions`: the number of the file, name, first and last line, statements, and how many of these ran.
+    - `functions`: the number of the file, name, first and last line, statements, how many of these ran, and the line
+      where the body begins.
     - `routes`: name, page, requests.
     """
     files, functions = [], []
@@ -118,6 +124,7 @@ def code(view: View) -> dict[str, Any]:
                 each.last,
                 each.statements.bit_count(),
                 (covered & each.statements).bit_count(),
+                each.body,
             ]
             for each in file.code.functions
         ]
@@ -144,10 +151,20 @@ def sides(view: View) -> Iterator[Side]:
 
 
 def side(view: View, hits: Iterable[Hit]) -> dict[str, Any]:
-    """A script of `data/side/`: how many requests these are, and by path what they ran, as `flat` has it."""
+    """A script of `data/side/`.
+
+    - `requests`: how many these are.
+    - `files`: path, `stretches` of what they ran, and how many lines of earlier versions they ran that are not among
+      these, for the functions have changed since.
+    """
     hits = list(hits)
-    ran = view.codebase.ran(hit.footprint for hit in hits)
+    footprints = {hit.footprint for hit in hits}
+    ran, dropped = view.codebase.ran(footprints), view.codebase.dropped(footprints)
     return {
         "requests": round(sum(hit.requests for hit in hits)),
-        "ran": {printable(path): flat(mask) for path, mask in sorted(ran.items()) if mask},
+        "files": [
+            [printable(path), stretches(ran.get(path, 0), file.code.statements), dropped.get(path, 0)]
+            for path, file in view.files.items()
+            if ran.get(path) or path in dropped
+        ],
     }
