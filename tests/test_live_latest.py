@@ -285,7 +285,7 @@ def test_while_a_server_writes(tmp_path: Path, eager: None) -> None:
         while not over.is_set() or len(counts) < 3:
             page = client.get("/routes.html")
             assert page.status_code == 200
-            [count] = re.findall(r"<p>\s*([\d,]+) requests?,", page.text)
+            [count] = re.findall(r'id="seen">([\d,]+) requests?,', page.text)
             counts.append(int(count.replace(",", "")))
         return counts
 

@@ -41,7 +41,8 @@ def client(port: int) -> Iterator[httpx.Client]:
 
 def test_every_name(client: httpx.Client, store: Path) -> None:
     """What a folder would hold is served under the same name, to the byte, and as what it is."""
-    kinds = {".html": "text/html", ".js": "text/javascript", ".css": "text/css"}
+    utf8 = "; charset=utf-8"
+    kinds = {".html": f"text/html{utf8}", ".js": f"text/javascript{utf8}", ".css": f"text/css{utf8}"}
     with view_of(store, Chosen()) as view, reading(store) as reader:
         site = Site(view, stamp=reader.stamp(), live=True)
         names = list(site.names())
@@ -50,7 +51,7 @@ def test_every_name(client: httpx.Client, store: Path) -> None:
             answer = client.get(f"/{name}")
             assert answer.status_code == 200
             assert answer.content == site.render(name), name
-            assert answer.headers["Content-Type"] == f"{kinds[Path(name).suffix]}; charset=utf-8"
+            assert answer.headers["Content-Type"] == (kinds | {".svg": "image/svg+xml"})[Path(name).suffix]
     assert client.get("/").content == client.get("/index.html").content
 
 
