@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from functools import reduce
 from typing import Any, NamedTuple
 
 from reqcov.analysis.heat import Heat
-from reqcov.analysis.masks import Mask, runs
+from reqcov.analysis.masks import Mask, runs, span
 from reqcov.analysis.view import View
 from reqcov.reports.html import links
 from reqcov.reports.text import printable
@@ -34,6 +35,11 @@ def flat(mask: Mask) -> list[int]:
     return [line for run in runs(mask) for line in run]
 
 
+def stretches(mask: Mask, statements: Mask) -> list[list[int]]:
+    """The runs of each stretch of lines that no other statement interrupts, as people join them."""
+    return [flat(mask & span(first, last)) for first, last in runs(mask, statements)]
+
+
 def label_names(labels: str) -> list[str]:
     """Labels as the commands are given them: `tenant=acme`."""
     return [f"{key}={value}" for key, value in unpack_labels(labels).items()]
@@ -48,31 +54,40 @@ def requests(heat: Heat, stamp: str) -> dict[str, Any]:
     """`data/requests.js`: the requests that can be chosen from.
 
     - `stamp`: the state of the store that this is of.
-    - `routes`, `labels`, `builds`, `statuses`: what there is; `labels` has a list of `key=value` for
+    - `routes`, `labels`, `builds`, `statuses`: what there is, in order; `labels` has a list of `key=value` for
       each set of labels.
-    - `groups`: for each group the numbers of its route, set of labels, build and status, and its requests.
+    - `pages`: those of the routes.
+    - `groups`: for each group the numbers of its route, set of labels, build and status, its requests, and when the
+      first of these began, in seconds since the epoch.
     """
-    places: dict[str, dict[Any, int]] = {name: {} for name in ("routes", "labels", "builds", "statuses")}
-    groups = []
-    for group, tally in heat.groups.items():
-        numbers = [place.setdefault(value, len(place)) for place, value in zip(places.values(), group, strict=True)]
-        groups.append([*numbers, tally.requests])
+    routes, labels, builds, statuses = (sorted(set(column)) for column in zip(*heat.groups, strict=True))
+    labels.sort(key=lambda each: sorted(unpack_labels(each).items()))
+    columns = [{value: number for number, value in enumerate(each)} for each in (routes, labels, builds, statuses)]
     return {
         "stamp": stamp,
-        "routes": list(map(printable, places["routes"])),
-        "labels": [list(map(printable, label_names(each))) for each in places["labels"]],
-        "builds": list(map(printable, places["builds"])),
-        "statuses": list(map(status_name, places["statuses"])),
-        "groups": groups,
+        "routes": list(map(printable, routes)),
+        "labels": [list(map(printable, label_names(each))) for each in labels],
+        "builds": list(map(printable, builds)),
+        "statuses": list(map(status_name, statuses)),
+        "pages": list(map(links.route_page, routes)),
+        "groups": [
+            [
+                *(column[value] for column, value in zip(columns, group, strict=True)),
+                tally.requests,
+                int(tally.first_seen),
+            ]
+            for group, tally in heat.groups.items()
+        ],
     }
 
 
-def ran(heat: Heat, path: str) -> dict[str, Any]:
-    """What ran of a file, for its page.
+def ran(heat: Heat, path: str, seen: Mask) -> dict[str, Any]:
+    """What ran of a file, for its page; `seen` is what any requests ran of it, whether they are looked at or not.
 
     - `sets`: lines that ran together, as `flat` has them.
     - `rows`: for each set and group the numbers of both, how many of the group's requests ran the set, and when the
       first and the last of these began, in seconds since the epoch.
+    - `seen`: lines that other requests ran, as `flat` has them.
     """
     by_set = heat.ran(path)
     return {
@@ -82,6 +97,7 @@ def ran(heat: Heat, path: str) -> dict[str, Any]:
             for place, tallies in enumerate(by_set.values())
             for group, tally in tallies.items()
         ],
+        "seen": flat(reduce(lambda rest, mask: rest & ~mask, by_set, seen)),
     }
 
 
@@ -89,7 +105,8 @@ def code(view: View) -> dict[str, Any]:
     """`data/code.js`: what can be searched.
 
     - `files`: path, page, function statements, and how many of these the requests ran.
-    - `functions`: the number of the file, name, first and last line, statements, and how many of these ran.
+    - `functions`: the number of the file, name, first and last line, statements, how many of these ran, and the line
+      where the body begins.
     - `routes`: name, page, requests.
     """
     files, functions = [], []
@@ -107,6 +124,7 @@ def code(view: View) -> dict[str, Any]:
                 each.last,
                 each.statements.bit_count(),
                 (covered & each.statements).bit_count(),
+                each.body,
             ]
             for each in file.code.functions
         ]
@@ -133,10 +151,20 @@ def sides(view: View) -> Iterator[Side]:
 
 
 def side(view: View, hits: Iterable[Hit]) -> dict[str, Any]:
-    """A script of `data/side/`: how many requests these are, and by path what they ran, as `flat` has it."""
+    """A script of `data/side/`.
+
+    - `requests`: how many these are.
+    - `files`: path, `stretches` of what they ran, and how many lines of earlier versions they ran that are not among
+      these, for the functions have changed since.
+    """
     hits = list(hits)
-    ran = view.codebase.ran(hit.footprint for hit in hits)
+    footprints = {hit.footprint for hit in hits}
+    ran, dropped = view.codebase.ran(footprints), view.codebase.dropped(footprints)
     return {
         "requests": round(sum(hit.requests for hit in hits)),
-        "ran": {printable(path): flat(mask) for path, mask in sorted(ran.items()) if mask},
+        "files": [
+            [printable(path), stretches(ran.get(path, 0), file.code.statements), dropped.get(path, 0)]
+            for path, file in view.files.items()
+            if ran.get(path) or path in dropped
+        ],
     }

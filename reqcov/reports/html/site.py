@@ -17,6 +17,7 @@ from reqcov.reports.html.charts import bars
 from reqcov.reports.html.filepage import file_context
 from reqcov.reports.html.routepage import route_context
 from reqcov.reports.html.templating import environment, given
+from reqcov.reports.text import printable
 
 ASSETS = files("reqcov.reports.html") / "assets"
 TOP = 20
@@ -95,7 +96,8 @@ class Site:
         )
 
     def _compare(self) -> str:
-        return self._page("compare.html", sides=[[side.kind, side.name, side.script] for side in self._sides.values()])
+        sides = [[side.kind, printable(side.name), side.script] for side in self._sides.values()]
+        return self._page("compare.html", sides=sides)
 
     def _page(self, template: str, name: str | None = None, **values: Any) -> str:
         name = name or template

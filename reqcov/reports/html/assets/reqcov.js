@@ -7,7 +7,8 @@ const reqcov = {
   starts: [],
   up: document.documentElement.dataset.up,
 
-  // Call `start` now, and again whenever a live page has been brought up to date: `main` is another one then.
+  // Call `start` now, and again whenever a live page has been brought up to date: `main` is another one then. Where it
+  // needs time it returns a promise.
   begin(start) {
     reqcov.starts.push(start);
     start();
@@ -31,7 +32,10 @@ const reqcov = {
       reqcov.waiting[name] = [resolve];
       const script = document.createElement("script");
       script.src = reqcov.up + page;
-      script.onerror = () => reject(new Error(page + " is not there"));
+      script.onerror = () => {
+        delete reqcov.waiting[name];
+        reject(new Error(page + " is not there"));
+      };
       document.head.append(script);
     });
   },
