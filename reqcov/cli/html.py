@@ -33,10 +33,10 @@ OF_ONE = re.compile(r"(file|route|data/side)/[a-z0-9._-]*[0-9a-f]{10}\.(html|js)
 @store_option
 @choosing
 def command(folder: Path, store: Path, chosen: Chosen) -> None:
-    """Write the report as pages for a browser: open index.html, or put the folder on any static host.
+    """Write the report as pages for a browser.
 
-    The pages show which requests came when, what each route runs, who runs each line of each file, and how any two
-    routes, builds or labels differ. They need no network.
+    Open index.html, or put the folder on any static host. The pages show which requests came when, what each route
+    runs, who runs each line of each file, and how any two routes, builds or labels differ. They hold your source code.
     """
     from reqcov.reports.html.site import Site
 
@@ -52,7 +52,8 @@ def command(folder: Path, store: Path, chosen: Chosen) -> None:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(site.render(name))
     _tidy(folder, set(names))
-    say(f"{plural(len(names), 'file')} written; open {folder / 'index.html'}")
+    pages = sum(name.endswith(".html") for name in names)
+    say(f"{plural(pages, 'page')} written; open {folder / 'index.html'}")
 
 
 def _tidy(folder: Path, names: Collection[str]) -> None:

@@ -65,7 +65,7 @@ def file_context(view: View, heat: Heat, path: str) -> dict[str, Any]:
         "dropped": view.dropped.get(path, 0),
         "lines": _lines(view, heat, file),
         "outline": _outline(file, covered),
-        "data": scripts.ran(heat, path),
+        "data": scripts.ran(heat, path, view.codebase.seen.get(path, 0)),
     }
 
 

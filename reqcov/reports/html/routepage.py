@@ -8,7 +8,7 @@ from reqcov.analysis.show import show
 from reqcov.analysis.view import View
 from reqcov.reports.html.charts import strip
 
-MANY_FILES = 30
+MANY_FILES = 20
 """Of which the functions are listed; those with the most lines that ran."""
 
 MANY_BEHAVIOURS = 50

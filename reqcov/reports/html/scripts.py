@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from functools import reduce
 from typing import Any, NamedTuple
 
 from reqcov.analysis.heat import Heat
@@ -53,31 +54,40 @@ def requests(heat: Heat, stamp: str) -> dict[str, Any]:
     """`data/requests.js`: the requests that can be chosen from.
 
     - `stamp`: the state of the store that this is of.
-    - `routes`, `labels`, `builds`, `statuses`: what there is; `labels` has a list of `key=value` for
+    - `routes`, `labels`, `builds`, `statuses`: what there is, in order; `labels` has a list of `key=value` for
       each set of labels.
-    - `groups`: for each group the numbers of its route, set of labels, build and status, and its requests.
+    - `pages`: those of the routes.
+    - `groups`: for each group the numbers of its route, set of labels, build and status, its requests, and when the
+      first of these began, in seconds since the epoch.
     """
-    places: dict[str, dict[Any, int]] = {name: {} for name in ("routes", "labels", "builds", "statuses")}
-    groups = []
-    for group, tally in heat.groups.items():
-        numbers = [place.setdefault(value, len(place)) for place, value in zip(places.values(), group, strict=True)]
-        groups.append([*numbers, tally.requests])
+    routes, labels, builds, statuses = (sorted(set(column)) for column in zip(*heat.groups, strict=True))
+    labels.sort(key=lambda each: sorted(unpack_labels(each).items()))
+    columns = [{value: number for number, value in enumerate(each)} for each in (routes, labels, builds, statuses)]
     return {
         "stamp": stamp,
-        "routes": list(map(printable, places["routes"])),
-        "labels": [list(map(printable, label_names(each))) for each in places["labels"]],
-        "builds": list(map(printable, places["builds"])),
-        "statuses": list(map(status_name, places["statuses"])),
-        "groups": groups,
+        "routes": list(map(printable, routes)),
+        "labels": [list(map(printable, label_names(each))) for each in labels],
+        "builds": list(map(printable, builds)),
+        "statuses": list(map(status_name, statuses)),
+        "pages": list(map(links.route_page, routes)),
+        "groups": [
+            [
+                *(column[value] for column, value in zip(columns, group, strict=True)),
+                tally.requests,
+                int(tally.first_seen),
+            ]
+            for group, tally in heat.groups.items()
+        ],
     }
 
 
-def ran(heat: Heat, path: str) -> dict[str, Any]:
-    """What ran of a file, for its page.
+def ran(heat: Heat, path: str, seen: Mask) -> dict[str, Any]:
+    """What ran of a file, for its page; `seen` is what any requests ran of it, whether they are looked at or not.
 
     - `sets`: lines that ran together, as `flat` has them.
     - `rows`: for each set and group the numbers of both, how many of the group's requests ran the set, and when the
       first and the last of these began, in seconds since the epoch.
+    - `seen`: lines that other requests ran, as `flat` has them.
     """
     by_set = heat.ran(path)
     return {
@@ -87,6 +97,7 @@ def ran(heat: Heat, path: str) -> dict[str, Any]:
             for place, tallies in enumerate(by_set.values())
             for group, tally in tallies.items()
         ],
+        "seen": flat(reduce(lambda rest, mask: rest & ~mask, by_set, seen)),
     }
 
 
@@ -96,7 +107,7 @@ def code(view: View) -> dict[str, Any]:
     - `files`: path, page, function statements, and how many of these the requests ran.
     - `functions`: the number of the file, name, first and last line, statements, how many of these ran, and the line
       where the body begins.
-    - `routes`: name, page, requests.
+    - `routes`: name, page, requests; the most frequent one first.
     """
     files, functions = [], []
     for number, (path, file) in enumerate(view.files.items()):
@@ -120,9 +131,8 @@ def code(view: View) -> dict[str, Any]:
     by_route: dict[str, float] = defaultdict(float)
     for hit in view.hits:
         by_route[view.routes[hit.route].context] += hit.requests
-    routes = [
-        [printable(context), links.route_page(context), round(requests)] for context, requests in by_route.items()
-    ]
+    ranked = sorted(by_route.items(), key=lambda item: (-round(item[1]), item[0]))
+    routes = [[printable(context), links.route_page(context), round(requests)] for context, requests in ranked]
     return {"files": files, "functions": functions, "routes": routes}
 
 

@@ -1,0 +1,148 @@
+"""`reqcov html`: the folder that it writes, and those that it does not."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from reqcov.reports.html.links import file_page, route_page, side_script
+from tests.reading import Project, run
+from tests.test_cli import on_terminal
+
+WEB = """\
+from flask import Flask
+
+app = Flask(__name__)
+
+
+@app.get("/a")
+def first():
+    return "a"
+
+
+@app.get("/b")
+def second():
+    return "b"
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A shop that was asked for two routes by one build."""
+    monkeypatch.syspath_prepend(tmp_path)
+    made = Project(tmp_path)
+    made.deploy(web=WEB)
+    made.ask("/a", "/b", "/b", build="v1")
+    return made
+
+
+def written(folder: Path) -> set[str]:
+    """Names of what a folder holds."""
+    return {file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()}
+
+
+def test_every_link_leads_to_a_page(project: Project, tmp_path: Path) -> None:
+    """Whatever a page refers to is in the folder, beside what the scripts find by name."""
+    folder = tmp_path / "report"
+    said = run("html", "-o", folder, "--store", project.store)
+    assert (said.status, said.out) == (0, f"8 pages written; open {folder / 'index.html'}\n")
+    names = written(folder)
+    for name in names:
+        if name.endswith(".html"):
+            text = (folder / name).read_text()
+            links = re.findall(r'(?:href|src)="([^"#?]*)[^"]*"', text)
+            for link in links:
+                if link and not link.startswith(("https://pypi.org/", "data:")):
+                    assert (folder / name).parent.joinpath(link).resolve().is_relative_to(folder.resolve())
+                    assert (folder / name).parent.joinpath(link).is_file(), (name, link)
+    own = {route_page("GET /a"), route_page("GET /b"), file_page("shop/web.py"), side_script("build", "v1")}
+    assert own <= names
+
+
+def test_an_earlier_report_is_replaced(project: Project, tmp_path: Path) -> None:
+    """Pages of what is no longer asked for are gone, those of somebody else stay."""
+    folder = tmp_path / "report"
+    run("html", "-o", folder, "--store", project.store)
+    (folder / "file" / "notes.html").write_text("mine")
+    (folder / "CNAME").write_text("mine")
+    before = written(folder)
+    said = run("html", "-o", folder, "--store", project.store, "--route", "/a")
+    assert said.status == 0
+    gone = {route_page("GET /b"), side_script("route", "GET /b")}
+    assert written(folder) == before - gone
+    assert "GET /b" not in (folder / "routes.html").read_text()
+
+
+def test_a_folder_of_something_else_is_refused(project: Project, tmp_path: Path) -> None:
+    """Nothing is written where that could be over somebody's index.html."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    (folder / "index.html").write_text("mine")
+    said = run("html", "-o", folder, "--store", project.store)
+    assert (said.status, said.out) == (1, "")
+    assert said.err == (
+        f"Error: {folder} holds something else than a report; name another folder with -o, or empty it.\n"
+    )
+    assert written(folder) == {"index.html"}
+    assert (folder / "index.html").read_text() == "mine"
+
+
+def test_a_file_is_no_folder(project: Project, tmp_path: Path) -> None:
+    """The store itself, say, is not written over."""
+    said = run("html", "-o", project.store, "--store", project.store)
+    assert said.status == 1
+    assert said.err == f"Error: {project.store} is a file; name a folder with -o.\n"
+    assert run("routes", "--store", project.store).status == 0
+
+
+def test_an_empty_folder_will_do(project: Project, tmp_path: Path) -> None:
+    """As a build server may have made it."""
+    folder = tmp_path / "report"
+    folder.mkdir()
+    assert run("html", "-o", folder, "--store", project.store).status == 0
+
+
+def test_without_requests_nothing_is_written(tmp_path: Path) -> None:
+    """A store that is not there is told as by every command, and no folder is made."""
+    said = run("html", "-o", tmp_path / "report", "--store", tmp_path / "none.sqlite3")
+    assert said.status == 1
+    assert "There is no store at" in said.err
+    assert not (tmp_path / "report").exists()
+
+
+def test_what_was_cut_short_is_a_report(project: Project, tmp_path: Path) -> None:
+    """A run that ended half-way leaves a folder that the next one goes on with."""
+    folder = tmp_path / "report"
+    run("html", "-o", folder, "--store", project.store)
+    first = min(folder.rglob("*.*"), key=lambda file: file.stat().st_mtime_ns)
+    for name in written(folder) - {first.relative_to(folder).as_posix()}:
+        (folder / name).unlink()
+    assert run("html", "-o", folder, "--store", project.store).status == 0
+
+
+def test_a_terminal_shows_how_far_it_is(project: Project, tmp_path: Path) -> None:
+    """Where there are many pages; a pipe gets one line."""
+    for number in range(60):
+        project.deploy(**{f"part{number}": f"def run():\n    return {number}\n"})
+    parts = "".join(f"import shop.part{number}\n" for number in range(60))
+    project.deploy(web=parts + WEB)
+    project.ask("/a", build="v2")
+    said = on_terminal(100, "html", "-o", str(tmp_path / "report"), "--store", str(project.store))
+    assert "Writing" in said
+    assert "100%" in said
+    assert said.rstrip().endswith("index.html")
+
+
+def test_choices_hold_for_every_page(project: Project, tmp_path: Path) -> None:
+    """What was not asked for is in no number."""
+    project.ask("/a", build="v2")
+    folder = tmp_path / "report"
+    run("html", "-o", folder, "--store", project.store, "--build", "v1", "--route", "/b")
+    given = (folder / "data" / "requests.js").read_text()
+    values = json.loads(given[given.index("{") : given.rindex("}") + 1])
+    assert values["routes"] == ["GET /b"]
+    assert values["builds"] == ["v1"]
+    assert [group[-1] for group in values["groups"]] == [2.0]
