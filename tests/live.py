@@ -11,13 +11,18 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import uvicorn
 import waitress
 from waitress import wasyncore
 
+import reqcov.ui
 from tests.stores import Project, Request, Server
 
 TOKEN = "correct horse battery"
+
+PATIENCE = 30.0
+"""Seconds that an answer may take; reached only by a broken test."""
 
 
 def filled(folder: Path, *requests: Request) -> Path:
@@ -65,3 +70,11 @@ def uvicorn_of(app: Any) -> Iterator[int]:
         finally:
             server.should_exit = True
             thread.join(30)
+
+
+@contextlib.contextmanager
+def pages_of(store: Path, **options: Any) -> Iterator[httpx.Client]:
+    """A client of a server that has only the pages."""
+    app = reqcov.ui.app(store, **({"insecure": True} | options))
+    with served(app) as port, httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client:
+        yield client

@@ -106,10 +106,11 @@ class Pages:
         return answer.send(request, start_response)
 
     def _answer(self, request: Request) -> Answer:
+        if not request.path:  # links are relative to a folder
+            return redirect(request.with_slash())
         refused = (
             refuse_host(request, self._hosts)
             or refuse_other_sites(request)
-            or self._without_slash(request)
             or self._asset(request)  # in every copy of reqcov; the form to sign in looks like the pages, too
             or self._access.refuse(request)
         )
@@ -120,13 +121,6 @@ class Pages:
         if request.method not in ("GET", "HEAD"):
             return plain(request, HTTPStatus.METHOD_NOT_ALLOWED, "Pages can only be looked at.", ("Allow", "GET, HEAD"))
         return self._now() if request.name == NOW else self._page(request)
-
-    def _without_slash(self, request: Request) -> Answer | None:
-        """Links are relative to the folder that the pages are mounted as."""
-        if request.path:
-            return None
-        folder = request.prefix.rpartition("/")[2]
-        return redirect(f"./{folder}/" + (f"?{request.query}" if request.query else ""))
 
     def _asset(self, request: Request) -> Answer | None:
         asset = self._assets.get(request.name or "") if request.method in ("GET", "HEAD") else None

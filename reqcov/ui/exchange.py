@@ -42,7 +42,8 @@ class Request:
         self.method: str = environ["REQUEST_METHOD"]
         self.prefix: str = quote(prefix.rstrip("/"), encoding="latin-1")
         """The part of the URL below which the pages are mounted."""
-        self.path: str = path
+        self.path: str = path or ("" if prefix else "/")
+        """Below that; empty where the slash behind the prefix is missing."""
         self.query: str = environ.get("QUERY_STRING", "")
 
     @property
@@ -89,8 +90,11 @@ class Request:
     def without(self, name: str) -> str:
         """A relative URL of the same page, with the same query but for that parameter."""
         rest = "&".join(pair for pair in self.query.split("&") if pair and pair.partition("=")[0] != name)
-        last = quote(self.path.rpartition("/")[2], encoding="latin-1")
-        return f"./{last}" + (f"?{quote(rest, safe=SAFE, encoding='latin-1')}" if rest else "")
+        return relative(quote(self.path.rpartition("/")[2], encoding="latin-1"), rest)
+
+    def with_slash(self) -> str:
+        """A relative URL of the folder that the pages are mounted as, with the same query."""
+        return relative(self.prefix.rpartition("/")[2] + "/", self.query)
 
     def form(self) -> dict[str, str]:
         """The fields of a form; none where there is no form, or one that can't be ours."""
@@ -103,6 +107,11 @@ class Request:
             return dict(parse_qsl(body.decode("ascii"), errors="strict", keep_blank_values=True))
         except ValueError:
             return {}
+
+
+def relative(last: str, query: str) -> str:
+    """The URL beside the one that was asked for, with `last` as its last part; it leads to no other server."""
+    return f"./{last}" + (f"?{quote(query, safe=SAFE, encoding='latin-1')}" if query else "")
 
 
 SAFE = "=&%+,;:/?@!$'()*~"

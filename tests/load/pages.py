@@ -45,7 +45,7 @@ def cost(*arguments: str | Path, folder: Path) -> Cost:
     most = 0
     while process.poll() is None:
         most = max(most, sum(map(resident, session(process.pid))))
-        time.sleep(0.05)
+        time.sleep(0.2)
     if process.returncode:
         raise SystemExit(f"{arguments} failed")
     return Cost(time.perf_counter() - begun, most)
