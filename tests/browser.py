@@ -43,8 +43,9 @@ PATIENCE = 20_000
 @contextlib.contextmanager
 def started() -> Iterator[Browser]:
     """A Chromium, ended at the end."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=INSTALLED, args=ARGUMENTS)
         yield browser

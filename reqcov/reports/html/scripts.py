@@ -107,7 +107,7 @@ def code(view: View) -> dict[str, Any]:
     - `files`: path, page, function statements, and how many of these the requests ran.
     - `functions`: the number of the file, name, first and last line, statements, how many of these ran, and the line
       where the body begins.
-    - `routes`: name, page, requests.
+    - `routes`: name, page, requests; the most frequent one first.
     """
     files, functions = [], []
     for number, (path, file) in enumerate(view.files.items()):
@@ -131,9 +131,8 @@ def code(view: View) -> dict[str, Any]:
     by_route: dict[str, float] = defaultdict(float)
     for hit in view.hits:
         by_route[view.routes[hit.route].context] += hit.requests
-    routes = [
-        [printable(context), links.route_page(context), round(requests)] for context, requests in by_route.items()
-    ]
+    ranked = sorted(by_route.items(), key=lambda item: (-round(item[1]), item[0]))
+    routes = [[printable(context), links.route_page(context), round(requests)] for context, requests in ranked]
     return {"files": files, "functions": functions, "routes": routes}
 
 

@@ -76,17 +76,16 @@
     }
   }
 
-  // The files of both sides, with what ran of each.
+  // The files of both sides in the order of all files, with what ran of each.
   function pairs([left, right], code) {
-    const pages = new Map(code.files.map(([path, page], number) => [path, { number, page }]));
-    const byFile = Map.groupBy(code.functions, ([number]) => number);
+    const functions = Map.groupBy(code.functions, ([number]) => number);
     const ran = [left, right].map(({ files }) => new Map(files.filter(([, stretches]) => stretches.length)));
-    return [...new Set([...ran[0].keys(), ...ran[1].keys()])].sort().map((path) => {
-      const { number, page } = pages.get(path);
-      const lines = merge(ran[0].get(path) || [], ran[1].get(path) || []);
+    return code.files.flatMap(([path, page], number) => {
+      if (!ran.some((each) => each.has(path))) return [];
+      const lines = merge(...ran.map((each) => each.get(path) || []));
       const counts = { left: 0, both: 0, right: 0 };
       for (const { ends } of lines) counts[ends]++;
-      return { path, page, lines, counts, functions: byFile.get(number) || [] };
+      return { path, page, lines, counts, functions: functions.get(number) || [] };
     });
   }
 
@@ -120,7 +119,7 @@
     ];
     if (!differing.length) by("said").textContent = `Both ran the same: ${plural(total.both, "line")} in ${plural(files.length, "file")}.`;
     else parts.push(table(differing, state));
-    if (differing.length && alike.length) parts.push(folded(alike, state));
+    if (alike.length) parts.push(folded(alike, state));
     ran.forEach(({ files }, place) => parts.push(...dropped(chosen[place], files)));
     by("compared").append(...parts);
     reqcov.dress(by("compared"));

@@ -6,7 +6,7 @@
   const box = document.getElementById("search");
   let groups = null; // what there is to be found, once it is loaded
 
-  // Whatever has a name, in the order in which equally good ones are shown: routes by traffic, the others by path.
+  // Whatever has a name, in the order in which equally good ones are shown.
   function things({ files, functions, routes }) {
     const route = ([name, page, requests]) => ({
       name, page, told: `${reqcov.count(requests)} ${requests === 1 ? "request" : "requests"}`,
@@ -17,7 +17,7 @@
       lines: first === last ? `${first}` : `${first}-${last}`, ...share(ran, statements),
     });
     return [
-      ["Routes", [...routes].sort((one, other) => other[2] - one[2]).map(route)],
+      ["Routes", routes.map(route)],
       ["Files", files.map(file)],
       ["Functions", functions.map(inFile)],
     ].map(([title, all]) => ({ title, all, lower: all.map((thing) => thing.name.toLowerCase()) }));
