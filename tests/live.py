@@ -21,6 +21,9 @@ from tests.stores import Project, Request, Server
 
 TOKEN = "correct horse battery"
 
+PATIENCE = 30.0
+"""Seconds that an answer may take; reached only by a broken test."""
+
 
 def filled(folder: Path, *requests: Request) -> Path:
     """A store with a few requests."""
@@ -73,5 +76,5 @@ def uvicorn_of(app: Any) -> Iterator[int]:
 def pages_of(store: Path, **options: Any) -> Iterator[httpx.Client]:
     """A client of a server that has only the pages."""
     app = reqcov.ui.app(store, **({"insecure": True} | options))
-    with served(app) as port, httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+    with served(app) as port, httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client:
         yield client

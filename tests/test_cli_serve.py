@@ -16,7 +16,7 @@ from typing import NamedTuple
 import httpx
 import pytest
 
-from tests.live import TOKEN, filled
+from tests.live import PATIENCE, TOKEN, filled
 from tests.servers import interruptible
 from tests.stores import Project, Request, Server, reqcov
 
@@ -72,7 +72,7 @@ def store(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("sig", [signal.SIGINT, signal.SIGTERM])
 def test_pages_behind_a_token(sig: signal.Signals, store: Path) -> None:
     """The address that is printed leads to the pages, no other one does; and it ends quietly."""
-    with serving("--store", store) as server, httpx.Client(follow_redirects=True) as client:
+    with serving("--store", store) as server, httpx.Client(follow_redirects=True, timeout=PATIENCE) as client:
         assert server.said == [f"Serving {store} at {server.url}", "Ctrl-C ends it."]
         bare, _, token = server.url.partition("?token=")
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+/", bare)
@@ -100,32 +100,32 @@ def test_token_that_was_given(way: str, store: Path) -> None:
     words, environ = (["--token", TOKEN], {}) if way == "option" else ([], {"REQCOV_TOKEN": TOKEN})
     with serving("--store", store, *words, **environ) as server:
         assert server.url.endswith("?token=correct%20horse%20battery")
-        assert httpx.get(server.url).status_code == 303
+        assert httpx.get(server.url, timeout=PATIENCE).status_code == 303
 
 
 def test_insecure(store: Path) -> None:
     """Without a token, for this machine only: also by name."""
     with serving("--store", store, "--insecure") as server:
         assert "token" not in server.url
-        assert httpx.get(server.url).status_code == 200
-        assert httpx.get(server.url, headers={"Host": "evil.example"}).status_code == 421
+        assert httpx.get(server.url, timeout=PATIENCE).status_code == 200
+        assert httpx.get(server.url, headers={"Host": "evil.example"}, timeout=PATIENCE).status_code == 421
 
 
 def test_actions(store: Path) -> None:
     """Only where they are asked for is there a page with them."""
     with serving("--store", store, "--insecure", "--actions") as server:
-        assert "store.html" in httpx.get(server.url).text
-        assert httpx.get(server.url + "store.html").status_code == 200
+        assert "store.html" in httpx.get(server.url, timeout=PATIENCE).text
+        assert httpx.get(server.url + "store.html", timeout=PATIENCE).status_code == 200
 
 
 def test_store_that_is_not_there_yet(tmp_path: Path) -> None:
     """It is told, and its pages are there as soon as it is."""
     with serving("--store", tmp_path / "store.sqlite3", "--insecure") as server:
         assert server.said[0].startswith(f"There is no store at {tmp_path}")
-        answer = httpx.get(server.url)
+        answer = httpx.get(server.url, timeout=PATIENCE)
         assert (answer.status_code, answer.headers["Refresh"]) == (503, "5")
         Server(Project(tmp_path / "project")).serve(tmp_path / "store.sqlite3", Request("/orders"))
-        assert httpx.get(server.url).status_code == 200
+        assert httpx.get(server.url, timeout=PATIENCE).status_code == 200
 
 
 @pytest.mark.parametrize("host", ["::1", "localhost", "0.0.0.0"])
@@ -138,7 +138,7 @@ def test_hosts(host: str, store: Path) -> None:
             except OSError:
                 pytest.skip("there is no IPv6 here")
     with serving("--store", store, "--host", host) as server:
-        assert httpx.get(server.url).status_code == 303
+        assert httpx.get(server.url, timeout=PATIENCE).status_code == 303
 
 
 def test_port_in_use(store: Path) -> None:
@@ -176,7 +176,7 @@ def test_damaged_store(tmp_path: Path) -> None:
     store.write_bytes(b"no database " * 1000)
     with serving("--store", store, "--insecure") as server:
         assert "is damaged, or no SQLite file; move it away." in server.said[0]
-        answer = httpx.get(server.url)
+        answer = httpx.get(server.url, timeout=PATIENCE)
         assert answer.status_code == 503
         assert "move it away" in answer.text
         assert server.end(signal.SIGTERM) == (0, "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 
 import reqcov
 import reqcov.ui
-from tests.live import TOKEN, filled, served
+from tests.live import PATIENCE, TOKEN, filled, served
 from tests.servers import exchange
 
 COOKIE = "reqcov_"
@@ -41,13 +42,13 @@ def open_port(store: Path) -> Iterator[int]:
 
 @pytest.fixture
 def client(port: int) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client:
         yield client
 
 
 @pytest.fixture
 def visitor(open_port: int) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=f"http://127.0.0.1:{open_port}") as client:
+    with httpx.Client(base_url=f"http://127.0.0.1:{open_port}", timeout=PATIENCE) as client:
         yield client
 
 
@@ -104,7 +105,7 @@ def test_url_of_a_store(tmp_path: Path) -> None:
     """As everywhere: a path or an URL, and of no other kind."""
     store = filled(tmp_path)
     with served(reqcov.ui.app(f"sqlite:///{store}", insecure=True)) as port:
-        assert httpx.get(f"http://127.0.0.1:{port}/").status_code == 200
+        assert httpx.get(f"http://127.0.0.1:{port}/", timeout=PATIENCE).status_code == 200
     with pytest.raises(reqcov.ConfigError, match="sqlite"):
         reqcov.ui.app("postgresql://somewhere/else", insecure=True)
 
@@ -228,11 +229,11 @@ def test_forms_that_are_none(client: httpx.Client) -> None:
 def test_cookie(client: httpx.Client, store: Path) -> None:
     """It is not the token, is made of that alone, and is of no use where the token is another."""
     [(name, value)] = signed_in(client).cookies.items()
-    assert TOKEN not in value
+    assert re.fullmatch("[0-9a-f]{64}", value)
     with served(reqcov.ui.app(store, token=TOKEN)) as port:
-        same = httpx.get(f"http://127.0.0.1:{port}/", headers={"Cookie": f"{name}={value}"})
+        same = httpx.get(f"http://127.0.0.1:{port}/", headers={"Cookie": f"{name}={value}"}, timeout=PATIENCE)
         assert same.status_code == 200, "another worker"
-    with served(reqcov.ui.app(store, token=TOKEN + "2")) as port, httpx.Client() as other:
+    with served(reqcov.ui.app(store, token=TOKEN + "2")) as port, httpx.Client(timeout=PATIENCE) as other:
         url = f"http://127.0.0.1:{port}/"
         assert other.get(url, headers={"Cookie": f"{name}={value}"}).status_code == 401
         other.get(url, params={"token": TOKEN + "2"})
@@ -251,7 +252,7 @@ def test_cookie_over_https_and_below_a_prefix(store: Path) -> None:
 
     app = reqcov.ui.mount(lambda environ, start_response: [], "/deep/réqcov", behind_tls)
     with served(app) as port:
-        answer = httpx.get(f"http://127.0.0.1:{port}/deep/réqcov/", params={"token": TOKEN})
+        answer = httpx.get(f"http://127.0.0.1:{port}/deep/réqcov/", params={"token": TOKEN}, timeout=PATIENCE)
     flags = answer.headers["Set-Cookie"].split("; ")[1:]
     assert flags == ["Path=/deep/r%C3%A9qcov", "HttpOnly", "SameSite=Lax", "Secure"]
 
@@ -263,10 +264,10 @@ def test_auth(store: Path) -> None:
     """It is asked each time, and gets the environ."""
     with served(reqcov.ui.app(store, auth=lambda environ: environ.get("HTTP_X_USER") == "ann")) as port:
         url = f"http://127.0.0.1:{port}/"
-        assert httpx.get(url, headers={"X-User": "ann"}).status_code == 200
+        assert httpx.get(url, headers={"X-User": "ann"}, timeout=PATIENCE).status_code == 200
         for name in NAMES:
-            assert httpx.get(url + name, headers={"X-User": "bob"}).status_code == 403
-        assert httpx.get(url, params={"token": "x"}).status_code == 403
+            assert httpx.get(url + name, headers={"X-User": "bob"}, timeout=PATIENCE).status_code == 403
+        assert httpx.get(url, params={"token": "x"}, timeout=PATIENCE).status_code == 403
 
 
 def fails(environ: dict[str, Any]) -> bool:
@@ -277,7 +278,7 @@ def fails(environ: dict[str, Any]) -> bool:
 def test_auth_that_does_not_say(auth: Any, store: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Whoever can't be told from others is not let in; the log says why, the page does not."""
     with served(reqcov.ui.app(store, auth=auth)) as port:
-        answer = httpx.get(f"http://127.0.0.1:{port}/")
+        answer = httpx.get(f"http://127.0.0.1:{port}/", timeout=PATIENCE)
     assert answer.status_code == 500
     assert "secret" not in answer.text
     assert "Traceback" not in answer.text
@@ -331,7 +332,7 @@ def test_hosts_of_somebody_else(host: bytes | None, open_port: int) -> None:
 
 def test_refusal_of_a_host_says_what_to_do(open_port: int) -> None:
     """It names what would be right, and shows nothing of what was wrong."""
-    answer = httpx.get(f"http://127.0.0.1:{open_port}/", headers={"Host": "evil.example"})
+    answer = httpx.get(f"http://127.0.0.1:{open_port}/", headers={"Host": "evil.example"}, timeout=PATIENCE)
     assert "hosts=" in answer.text
     assert "localhost" in answer.text
     assert "evil" not in answer.text

@@ -17,7 +17,7 @@ import reqcov.ui
 from reqcov.store.keeping import snapshots
 from reqcov.store.reading import reading
 from tests import servers
-from tests.live import TOKEN, filled, pages_of
+from tests.live import PATIENCE, TOKEN, filled, pages_of
 from tests.servers import GUNICORN
 
 
@@ -106,7 +106,7 @@ FORM = {"action": "reset", "sure": "yes"}
 def test_forms_of_others(acting: httpx.Client, tmp_path: Path) -> None:
     """Without what is in the cookie, with somebody else's, or from another place: nothing is done."""
     mine = proof(acting)
-    with httpx.Client(base_url=acting.base_url) as other:
+    with httpx.Client(base_url=acting.base_url, timeout=PATIENCE) as other:
         theirs = proof(other)
     assert theirs != mine
     origin = str(acting.base_url).rstrip("/")
@@ -153,7 +153,7 @@ def test_actions_behind_a_token(tmp_path: Path) -> None:
     with pages_of(filled(tmp_path), insecure=False, token=TOKEN, actions=True) as client:
         client.get("/", params={"token": TOKEN})
         form = {**FORM, "proof": proof(client)}
-        with httpx.Client(base_url=client.base_url) as other:
+        with httpx.Client(base_url=client.base_url, timeout=PATIENCE) as other:
             cookie = {"Cookie": f"reqcov_form={client.cookies['reqcov_form']}"}
             assert other.get("/store.html").status_code == 401
             assert other.post("/store.html", data=form, headers=cookie).status_code == 401
@@ -173,14 +173,14 @@ def test_several_workers(tmp_path: Path) -> None:
     command = f"{GUNICORN} --workers 3 tests.test_live_actions:made()".split()
     with servers.running(command, tmp_path, {"LIVE_STORE": str(store)}) as server:
         url = f"http://127.0.0.1:{server.port}/"
-        with httpx.Client(base_url=url) as first:
+        with httpx.Client(base_url=url, timeout=PATIENCE) as first:
             first.get("/", params={"token": TOKEN})
             value = proof(first)
             cookies = {"Cookie": "; ".join(f"{name}={value}" for name, value in first.cookies.items())}
         for number in range(12):  # each over a connection of its own
-            assert httpx.get(url, headers=cookies).status_code == 200
+            assert httpx.get(url, headers=cookies, timeout=PATIENCE).status_code == 200
             form = {"proof": value, "action": "snapshot", "name": f"copy{number}"}
-            assert httpx.post(url + "store.html", data=form, headers=cookies).status_code == 303
-            assert httpx.get(url).status_code == 401
-        assert json.loads(httpx.get(url + "data/now.json", headers=cookies).text)["stamp"]
+            assert httpx.post(url + "store.html", data=form, headers=cookies, timeout=PATIENCE).status_code == 303
+            assert httpx.get(url, timeout=PATIENCE).status_code == 401
+        assert json.loads(httpx.get(url + "data/now.json", headers=cookies, timeout=PATIENCE).text)["stamp"]
     assert len(snapshots(store)) == 12

@@ -30,7 +30,7 @@ from reqcov.cores.base import current, leave_out
 from reqcov.store.reading import reading
 from tests.adapters import django_site
 from tests.adapters.test_django import install, no_recorder_of_the_process  # noqa: F401
-from tests.live import served
+from tests.live import PATIENCE, served
 from tests.servers import wait_for
 from tests.singly import run_in
 
@@ -174,7 +174,7 @@ def test_only_the_app_is_recorded(way: str, tmp_path: Path, make_recorder: Calla
     include = [__file__, django_site.__file__, str(Path(reqcov.ui.__file__).parent / "*")]
     recorder = make_recorder(include=include, sinks=[sink], store=store)
     app = build(reqcov.ui.app(store, insecure=True), recorder)
-    with served(app, kind) as port, httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+    with served(app, kind) as port, httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client:
         assert client.get("/reqcov/").status_code == 503, "there is no store yet"
         assert client.get(path).status_code == 200
         wait_for(lambda: recorder.flush() and kept(store) == 1)  # requests end when the answer has been sent

@@ -18,7 +18,7 @@ from reqcov.analysis.view import Chosen
 from reqcov.cli.options import view_of
 from reqcov.reports.html.site import Site
 from reqcov.store.reading import reading
-from tests.live import TOKEN, filled, served
+from tests.live import PATIENCE, TOKEN, filled, served
 from tests.servers import exchange
 
 
@@ -35,7 +35,7 @@ def port(store: Path) -> Iterator[int]:
 
 @pytest.fixture
 def client(port: int) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client:
         yield client
 
 
@@ -58,7 +58,7 @@ def test_every_name(client: httpx.Client, store: Path) -> None:
 def test_below_a_prefix(store: Path) -> None:
     """Without its slash a link would lead elsewhere, so the browser is sent there; the query goes along."""
     app = reqcov.ui.mount(lambda environ, start_response: [], "/deep/reqcov/", reqcov.ui.app(store, insecure=True))
-    with served(app) as port, httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+    with served(app) as port, httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client:
         answer = client.get("/deep/reqcov?route=x%20y")
         assert (answer.status_code, answer.headers["Location"]) == (303, "./reqcov/?route=x%20y")
         assert client.get("/deep/reqcov?route=x", follow_redirects=True).status_code == 200
@@ -74,7 +74,7 @@ def test_the_prefix_is_all_of_a_name(store: Path) -> None:
         return [f"{environ['SCRIPT_NAME']} {environ['PATH_INFO']}".encode()]
 
     app = reqcov.ui.mount(shop, "reqcov", reqcov.ui.app(store, insecure=True))
-    with served(app) as port, httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+    with served(app) as port, httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client:
         for path in ("/", "/reqcovers", "/a/reqcov/"):
             assert client.get(path).text == f" {path}"
     with pytest.raises(reqcov.ConfigError, match="prefix"):
@@ -98,7 +98,10 @@ def test_asgi_with_a_root_path(root: str, store: Path) -> None:
                 scope = {**scope, "root_path": root, "path": before + scope["path"]}
             await app(scope, receive, send)
 
-        with served(server, "asgi") as port, httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+        with (
+            served(server, "asgi") as port,
+            httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client,
+        ):
             assert client.get("/reqcov/routes.html").status_code == 200
             assert client.get("/reqcov").headers["Location"] == "./reqcov/"
 
@@ -291,7 +294,7 @@ def test_with_an_older_asgiref(store: Path) -> None:
     def older(environ: dict[str, Any], start_response: Any) -> Any:
         return pages({**environ, "SCRIPT_NAME": "/reqcov"}, start_response)
 
-    with served(older) as port, httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+    with served(older) as port, httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client:
         assert client.get("/reqcov/routes.html").status_code == 200
         assert client.get("/reqcov").headers["Location"] == "./reqcov/"
         assert client.get("/routes.html").status_code == 200

@@ -13,7 +13,8 @@ from urllib.parse import quote
 
 import click
 
-from reqcov.cli.options import store_option
+from reqcov.analysis.view import Chosen
+from reqcov.cli.options import store_option, view_of
 from reqcov.errors import ConfigError, StoreError
 from reqcov.reports.text import say
 
@@ -63,6 +64,8 @@ def command(store: Path, host: str, port: int, token: str | None, insecure: bool
     try:
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C does: waitress ends in good order
         try:
+            with view_of(store, Chosen()):  # shows how far it has come, where there is much that nobody has read yet
+                pass
             pages.prepare()
         except StoreError as error:
             say(f"{error} The pages will be there then.")
