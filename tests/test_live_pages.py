@@ -188,6 +188,12 @@ def test_head(name: str, client: httpx.Client) -> None:
     }
 
 
+def test_head_leaves_the_body_out_by_itself(store: Path) -> None:
+    """Not every server does that for an app."""
+    environ = {"REQUEST_METHOD": "HEAD", "PATH_INFO": "/", "HTTP_HOST": "localhost"}
+    assert b"".join(reqcov.ui.app(store, insecure=True)(environ, lambda status, headers: None)) == b""
+
+
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "PROPFIND", "X" * 100])
 @pytest.mark.parametrize("name", ["", "data/now.json", "assets/style.css", "store.html", "none"])
 def test_other_methods(method: str, name: str, port: int) -> None:
