@@ -37,7 +37,8 @@ def seen(record: reqcov.RequestRecord) -> None:
 app = reqcov.wrap(app, source=["your_package"], on_request=seen, store=".reqcov/reqcov.sqlite3")
 ```
 
-Then ask: `reqcov routes`, `reqcov show ROUTE`, `reqcov line FILE:LINE`, `reqcov report`.
+Then ask: `reqcov routes`, `reqcov show ROUTE`, `reqcov line FILE:LINE`, `reqcov report`; or look: `reqcov html`,
+`reqcov serve`.
 
 Flask, FastAPI, Starlette and Django have middleware of their own: see `docs/`.
 """
@@ -122,6 +123,7 @@ def main() -> None:
         console.print("Now what the store remembers of them:\n")
         ask(console, folder, "routes")
         ask(console, folder, "show", "POST /orders/{item}")
+        ask(console, folder, "html", "-o", str(ROOT / "reqcov-html"))
     console.print(Markdown(HOW))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import re
 import sqlite3
 import threading
@@ -24,6 +25,24 @@ from reqcov.ui import latest
 from reqcov.ui.latest import Latest
 from tests.live import filled, pages_of
 from tests.stores import DAY, Project, Request, Server
+
+
+def test_versions_that_no_request_was_recorded_of(tmp_path: Path) -> None:
+    """What only unsampled requests ran of an older version is on pages that are made when the store is closed again."""
+    store, project = tmp_path / "store.sqlite3", Project(tmp_path / "project")
+    old = Server(project, "a", build="1")
+    old.seen = dict.fromkeys(project.sources.values(), 0b1000)
+    old.serve(store)
+    changed = Project(tmp_path / "project")
+    for source, file in list(changed.files.items()):
+        Path(file).write_text(Path(file).read_text() + "# changed\n")
+        fresh = source._replace(digest=hashlib.sha256(Path(file).read_bytes()).hexdigest())
+        changed.sources[source.path] = fresh
+        changed.files[fresh] = changed.files.pop(source)
+    Server(changed, "b", build="2").serve(store, Request("/orders"))
+    with pages_of(store) as client:
+        for name in ("", "files.html", "data/code.js", "data/requests.js"):
+            assert client.get(f"/{name}").status_code == 200
 
 
 @pytest.fixture
@@ -140,13 +159,14 @@ def test_fault_of_ours(store: Path, caplog: pytest.LogCaptureFixture, monkeypatc
     """The log has it, and the page has not."""
 
     def broken(self: Site, name: str) -> bytes:
-        raise ZeroDivisionError("secret of the code")
+        raise RuntimeError("secret of the code")
 
     monkeypatch.setattr(Site, "render", broken)
     with pages_of(store) as client:
         answer = client.get("/")
         assert client.get("/data/now.json").status_code == 200
     assert answer.status_code == 500
+    assert "the server&#39;s log says why" in answer.text
     assert "secret" not in answer.text
     assert "Traceback" not in answer.text
     assert "secret of the code" in caplog.text

@@ -18,6 +18,8 @@ from reqcov.analysis.view import Chosen
 from reqcov.cli.options import view_of
 from reqcov.reports.html.site import Site
 from reqcov.store.reading import reading
+from reqcov.ui.exchange import Answer
+from reqcov.ui.exchange import Request as Asked
 from tests.live import PATIENCE, TOKEN, filled, served
 from tests.servers import exchange
 
@@ -188,6 +190,12 @@ def test_head(name: str, client: httpx.Client) -> None:
     }
 
 
+def test_head_leaves_the_body_out_by_itself(store: Path) -> None:
+    """Not every server does that for an app."""
+    environ = {"REQUEST_METHOD": "HEAD", "PATH_INFO": "/", "HTTP_HOST": "localhost"}
+    assert b"".join(reqcov.ui.app(store, insecure=True)(environ, lambda status, headers: None)) == b""
+
+
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "PROPFIND", "X" * 100])
 @pytest.mark.parametrize("name", ["", "data/now.json", "assets/style.css", "store.html", "none"])
 def test_other_methods(method: str, name: str, port: int) -> None:
@@ -214,7 +222,11 @@ def test_not_modified(client: httpx.Client) -> None:
 
 
 def test_tags_tell_pages_apart(client: httpx.Client) -> None:
-    """Two pages have never the same."""
+    """Two pages have never the same, also where they are equally long."""
+    sent: list[tuple[str, str]] = []
+    for body in (b"one", b"two"):
+        Answer(body=body).send(Asked({"REQUEST_METHOD": "GET"}), lambda status, headers: sent.extend(headers))
+    assert len({value for name, value in sent if name == "ETag"}) == 2
     names = ("index.html", "routes.html", "files.html", "data/requests.js", "assets/style.css")
     assert len({client.get(f"/{name}").headers["ETag"] for name in names}) == len(names)
 

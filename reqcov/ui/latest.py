@@ -72,8 +72,6 @@ class Latest:
 
     def _site_now(self) -> Site:
         site = self._site
-        if site is not None and time.monotonic() < self._due:  # another thread has made it while we waited
-            return site
         started = time.monotonic()
         try:
             if site is None or state(self._store).stamp != site.stamp:

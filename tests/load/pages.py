@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import resource
 import statistics
 import subprocess
 import sys
@@ -32,13 +33,15 @@ class Cost(NamedTuple):
     """Of a command and all processes that it starts."""
 
     seconds: float
+    cpu: float
+    """Seconds."""
     memory: int
     """Bytes at most at the same time; pages that several processes share count once."""
 
 
 def cost(*arguments: str | Path, folder: Path) -> Cost:
     """Run `python -m` with these arguments."""
-    begun = time.perf_counter()
+    begun, used = time.perf_counter(), cpu_seconds()
     process = subprocess.Popen(
         [sys.executable, "-m", *map(str, arguments)], cwd=folder, stdout=subprocess.DEVNULL, start_new_session=True
     )
@@ -48,7 +51,13 @@ def cost(*arguments: str | Path, folder: Path) -> Cost:
         time.sleep(0.2)
     if process.returncode:
         raise SystemExit(f"{arguments} failed")
-    return Cost(time.perf_counter() - begun, most)
+    return Cost(time.perf_counter() - begun, cpu_seconds() - used, most)
+
+
+def cpu_seconds() -> float:
+    """What all processes have used up that were waited for."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def session(leader: int) -> Iterator[int]:
@@ -90,10 +99,10 @@ def paint(browser: Browser, site: str, page: str, token: str = "") -> Paint:
         window.context.set_extra_http_headers({"Authorization": f"Bearer {token}"})
     window.page.goto(site + page)
     found = window.page.evaluate(
-        """() => new Promise((told) => new PerformanceObserver((list) => told([
-            list.getEntries().find((each) => each.name === "first-contentful-paint")?.startTime,
-            performance.getEntriesByType("navigation")[0].loadEventStart,
-        ])).observe({ type: "paint", buffered: true }))"""
+        """() => new Promise((told) => new PerformanceObserver((list) => {
+            const [first] = list.getEntriesByName("first-contentful-paint");
+            if (first) told([first.startTime, performance.getEntriesByType("navigation")[0].loadEventStart]);
+        }).observe({ type: "paint", buffered: true }))"""
     )
     window.close()
     for wrong in window.wrong:
@@ -141,11 +150,18 @@ def main(files: int, routes: int, behaviours: int, requests: int, keep: Path | N
         folder.mkdir(parents=True, exist_ok=True)
         store, pages, sources = folder / "reqcov.sqlite3", folder / "html", folder / "build1"
         make(store, files=files, routes=routes, behaviours=behaviours, requests=requests)
-        costs = Table("command", "seconds", "memory, MB", "files", "size, MB")
+        costs = Table("command", "seconds", "CPU, s", "memory, MB", "files", "size, MB")
 
         def add(name: str, of: Cost, target: Path) -> None:
             count, total = size(target)
-            costs.add_row(name, f"{of.seconds:.1f}", f"{of.memory / 2**20:.0f}", f"{count:,}", f"{total / 2**20:.1f}")
+            costs.add_row(
+                name,
+                f"{of.seconds:.1f}",
+                f"{of.cpu:.1f}",
+                f"{of.memory / 2**20:.0f}",
+                f"{count:,}",
+                f"{total / 2**20:.1f}",
+            )
 
         html = ("reqcov", "html", "--store", store, "-o", pages)
         add("reqcov html, the first time", cost(*html, folder=sources), pages)
