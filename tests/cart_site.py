@@ -103,7 +103,7 @@ NEW = [
     *times(4, "/carts", SMALL, labels=(("a-b", "1"),)),
     *times(4, "/carts", SMALL, labels=(("a", "1"),)),
     *times(1, "/rare", RARE, method="POST", weight=2.5),
-    *times(1, "/rare", RARE, status=0, weight=0.25),
+    *times(1, "/rare", RARE, status=0, weight=1 / 3),
 ]
 """Estimates that are no whole numbers, among them such as are to be rounded half to even; and labels whose order is not
 that of their text."""
@@ -143,6 +143,7 @@ MORE: dict[str, Choice] = {
     "every status": {"status": ["2xx", "4xx", "5xx", "none"]},
     "no such route": {"route": ["GET /nowhere"]},
     "a route and none": {"route": ["GET /nowhere", "GET /carts"]},
+    "either value": {"label": ["test=a=b&c", "test=none"]},
     "no such value": {"label": ["tenant=acme", "test=none"]},
 }
 

@@ -62,7 +62,12 @@ def test_heat_follows(at: At, name: str) -> None:  # noqa: F811
 def test_counting_sees_everything() -> None:
     """The requests differ so much that no choice tells the same as another, and every heat is there."""
     told = {name: counted(choice) for name, choice in {**CHOICES, **MORE}.items()}
-    same = {"every status": "everything", "no such value": "no such route", "a route and none": "a route"}
+    same = {
+        "every status": "everything",
+        "no such value": "no such route",
+        "a route and none": "a route",
+        "either value": "both labels",
+    }
     assert all(told[name] == told[other] for name, other in same.items())
     assert len({str(told[name]) for name in told.keys() - same.keys()}) == len(told) - len(same)
     heats = {hot(count, all_) for all_, lines in told.values() for count in lines.values()}

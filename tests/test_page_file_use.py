@@ -215,7 +215,7 @@ def test_sheet_on_narrow_screens(at: At) -> None:  # noqa: F811
 
 STATES = {
     "a line": "?route=GET+/carts&label=tenant%3Dacme#L10",
-    "sides": "?left=build:1.0&right=route:POST+/rare&route=GET+/nowhere#L10",
+    "sides": "?left=build:1.0&right=route:GET+/nowhere&status=2xx&status=5xx#L10",
 }
 
 
@@ -226,6 +226,10 @@ def test_looks(at: At, name: str, scheme: str) -> None:  # noqa: F811
     page = at(STATES[name], scheme=scheme)
     page.click(".pick[data-kind=label] summary")
     assert violations(page) == []
+    assert page.locator("#who table").count() == 1
+    assert page.evaluate(
+        "(({ scrollWidth, clientWidth }) => scrollWidth <= clientWidth)(document.querySelector('aside'))"
+    )
     page.set_viewport_size({"width": NARROW[0], "height": NARROW[1]})
     assert overhanging(page) == []
     assert violations(page) == []

@@ -22,6 +22,9 @@ DROPPED = (
 FOLDED = 8
 """Columns that a text is not folded below."""
 
+TINY = 1e-9
+"""By how much sums of the same estimates may differ, for the order in which they are added."""
+
 Row = Sequence[str]
 
 
@@ -121,7 +124,7 @@ def _shortened(columns: Sequence[str], row: Row) -> Row:
 def percent(share: float) -> str:
     """`0.1234` as `12.3%`; only all is `100.0%`, and only nothing `0.0%`."""
     tenths = round(1000 * share)
-    if tenths == 1000 and share < 1:
+    if tenths == 1000 and share < 1 - TINY:
         tenths = 999
     if tenths == 0 and share > 0:
         tenths = 1

@@ -139,7 +139,7 @@
     const place = document.getElementById("sides");
     document.querySelector(".reading > .legend").hidden = page.sides !== null;
     place.hidden = page.sides === null;
-    document.querySelector(".file").classList.toggle("compared", page.sides !== null);
+    document.querySelector(".file").classList.toggle("two-sided", page.sides !== null);
     if (place.hidden) return;
     const back = reqcov.element("button", { type: "button" }, "Back to heat");
     back.addEventListener("click", () => {

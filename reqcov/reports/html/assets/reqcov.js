@@ -67,7 +67,7 @@ const reqcov = {
   // Only all is 100.0%, and only nothing 0.0%.
   percent(share) {
     let tenths = reqcov.round(1000 * share);
-    if (tenths === 1000 && share < 1) tenths = 999;
+    if (tenths === 1000 && share < 1 - 1e-9) tenths = 999; // sums differ by the order in which they are added
     if (tenths === 0 && share > 0) tenths = 1;
     return (tenths / 10).toFixed(1) + "%";
   },

@@ -52,6 +52,10 @@
       : `No request has run it: ${watched}.`;
   }
 
+  // Moments are not torn apart at the end of a line.
+  const unbroken = (words) =>
+    words.split(/(\d{4}-\d\d-\d\d \d\d:\d\d)/).map((part, place) => (place % 2 ? element("time", {}, part) : part));
+
   // A button that chooses a route or a label, or no longer does.
   function choice(kind, name, shown) {
     const pressed = reqcov.state().getAll(kind).includes(name);
@@ -130,7 +134,7 @@
       const rows = rowsOf(page, first, side.chosen);
       const words = inWords(page, first, kind, rows, side.chosen);
       const name = page.sides ? `${["L", "R"][number]} ${side.told}` : "";
-      told.append(name ? element("b", { class: number ? "right" : "left" }, `${name}: `) : "", words, " ");
+      told.append(name ? element("b", { class: number ? "right" : "left" }, `${name}: `) : "", ...unbroken(words), " ");
       if (rows.length) rest.append(table(page, rows, name));
     });
     // Whoever pressed a button in it has it still, though it is another one.
