@@ -81,6 +81,14 @@ def test_names_that_are_not_there(at: At) -> None:  # noqa: F811
     assert page.inner_text("#told").startswith("All 4,028 requests")
 
 
+@pytest.mark.parametrize("side", ["__proto__:many", "toString:x", "route", "routes", "x:GET /carts", "", ":"])
+def test_sides_that_are_not_there(at: At, side: str) -> None:  # noqa: F811
+    """What is no side at all is shown as such, and ran nothing."""
+    page = at(f"?{query({'left': [side], 'right': ['build:1.0']})}")
+    assert page.locator("#sides li").first.inner_text().endswith("is not there, no requests")
+    assert {told.split()[-1] for told in shown(page).values()} == {"R", "never"}
+
+
 def test_filter(look: Look, site: Site, tmp_path_factory: pytest.TempPathFactory) -> None:  # noqa: F811
     """Of many names those are listed that hold what is typed; the list knows thousands."""
     folder = tmp_path_factory.mktemp("many")

@@ -14,7 +14,7 @@
   const kinds = Object.keys(KINDS);
   const opened = {}; // by kind what is typed into the filter: a live page comes up again as it was left
 
-  const keyOf = (label) => label.slice(0, label.indexOf("="));
+  const keyOf = (label) => label.split("=", 1)[0];
 
   // The requests of the page that is shown; null where the store has moved on since, and a newer page is on its way.
   async function current() {

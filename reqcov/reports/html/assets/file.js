@@ -50,10 +50,10 @@
 
   // A side as the address has it, `build:v2`, together with the other choices.
   function side(parameters, text) {
-    const kind = text.slice(0, text.indexOf(":"));
+    const [kind] = text.split(":", 1);
     const name = text.slice(kind.length + 1);
-    const there = kind in reqcov.choices.kinds && page.requests[reqcov.choices.kinds[kind].many].flat().includes(name);
-    const known = kind in reqcov.choices.kinds;
+    const known = ["route", "build", "label"].includes(kind);
+    const there = known && page.requests[reqcov.choices.kinds[kind].many].flat().includes(name);
     const chosen = known
       ? reqcov.choices.chosen(page.requests, parameters, [kind, [name]])
       : new Uint8Array(page.requests.groups.length);
