@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from reqcov.reports.text import printable
 from tests.browser import Look, browser, look  # noqa: F401
@@ -160,6 +160,13 @@ def test_lines(look: Look, shop: Site, kind: str) -> None:  # noqa: F811
     agree(shop, look(shop.url, PAIRS[kind].page), PAIRS[kind])
 
 
+def test_gaps(look: Look, hostile: Site) -> None:  # noqa: F811
+    """Lines are joined across what is no statement, and not across statements that neither side ran."""
+    pair = Pair(f"route:POST {MARKUP[1]}", f"route:POST {MARKUP[2]}")
+    found = agree(hostile, look(hostile.url, pair.page), pair)
+    assert {ranges for file in found["files"] for row in file["functions"] for ranges in row[1:]} >= {"2, 4", "2-3"}
+
+
 def test_hostile_names(look: Look, hostile: Site) -> None:  # noqa: F811
     """All names can be chosen and are text, and no file is lost for what it is called."""
     names = [printable(each) for each in (*MARKUP, *ODD)]
@@ -207,6 +214,22 @@ def test_choosing(look: Look, shop: Site) -> None:  # noqa: F811
     assert state(page) == {"left": [CHECKOUT], "right": [CART]}
     page.reload()
     agree(shop, page, swapped)
+
+
+def test_the_last_choice_counts(look: Look, shop: Site) -> None:  # noqa: F811
+    """What arrives late of a side that is no longer chosen is not shown."""
+    page = look(shop.url, f"compare.html?{urlencode({'left': CART})}")
+    expect(page.locator("#left-requests")).not_to_be_empty()
+    held: list[Route] = []
+    page.route("**/route-post-carts-*.js", lambda route: held.append(route))
+    page.get_by_label("Right", exact=True).select_option(CHECKOUT)
+    pair = Pair(CART, "route:GET /search")
+    page.get_by_label("Right", exact=True).select_option(pair.right)
+    before = agree(shop, page, pair)
+    held[0].continue_()
+    page.wait_for_function("Object.keys(reqcov.taken).some((name) => name.includes('/route-post-carts-'))")
+    assert read(page) == before
+    expect(page.locator("#right-requests")).to_contain_text(f"{shop.ask('show', 'GET /search')['requests']:,} ")
 
 
 def only(site: Site, side: str, other: str) -> set[tuple[str, int]]:

@@ -155,24 +155,26 @@ def test_a_search(visit: Look, store: Path, live: str) -> None:  # noqa: F811
     expect(page.locator("#found a")).to_be_focused()
 
 
-@pytest.mark.parametrize("what", ["selected text", "a dialog"])
+@pytest.mark.parametrize("what", ["selected text", "a dialog", "a list"])
 def test_nobody_is_disturbed(visit: Look, store: Path, live: str, what: str) -> None:  # noqa: F811
-    """While text is selected or a dialog is open the page waits, and catches up afterwards."""
-    page = visit(live)
+    """While text is selected, or a dialog or a list to choose from is open, the page waits, and then catches up."""
+    page = visit(live, "compare.html")
     mark(page)
     if what == "a dialog":
         page.keyboard.press("?")
         expect(page.get_by_role("dialog")).to_be_visible()
+    elif what == "a list":
+        page.get_by_label("Left", exact=True).click()
     else:
         page.evaluate("getSelection().selectAllChildren(document.querySelector('h1'))")
     arrive(store, "/brand-new")
     look_now(page)
     assert not is_new(page)
-    if what == "a dialog":
-        page.keyboard.press("Escape")
-    else:
-        assert page.evaluate("String(getSelection())") == page.locator("h1").inner_text()
+    if what == "selected text":
+        assert page.evaluate("String(getSelection())") == "Compare"
         page.evaluate("getSelection().removeAllRanges()")
+    else:
+        page.keyboard.press("Escape")
     ask(page)
     page.wait_for_selector(NEW)
 
