@@ -18,7 +18,7 @@ from reqcov.reports.html.source import highlighted
 from reqcov.reports.html.templating import heat as heat_of
 from reqcov.reports.text import percent
 
-Kind = Literal["ran", "seen", "never", "import", "excluded", "more", "none"]
+Kind = Literal["ran", "seen", "never", "import", "excluded", "none"]
 
 WORDS: dict[Kind, str] = {"seen": "·", "never": "never", "import": "import", "excluded": "excl."}
 """What stands beside lines that none of the requests ran."""
@@ -30,7 +30,9 @@ class LineShown:
 
     kind: Kind
     """A function statement that requests ran; one that only requests ran which were not sampled; one that none did; a
-    statement that runs at import; an excluded line; one that goes on with the statement before; no statement."""
+    statement that runs at import; an excluded line; none that begins a statement."""
+    goes_on: bool
+    """With the statement of the line before."""
     share: float
     """Of the requests, 0 to 1; what goes on with a statement has 0."""
     heat: int
@@ -80,7 +82,8 @@ def _lines(view: View, heat: Heat, file: File) -> list[LineShown]:
     for number, html in enumerate(highlighted(file.text or ""), 1):
         share = requests[number] / view.requests if number in requests else 0.0
         kind = "ran" if number in requests else _kind(file, number, seen)
-        shown.append(LineShown(kind, share, heat_of(share) if kind == "ran" else 0, html))
+        goes_on = bool(file.code.continued >> number & 1)
+        shown.append(LineShown(kind, goes_on, share, heat_of(share) if kind == "ran" else 0, html))
     return shown
 
 
@@ -92,7 +95,7 @@ def _kind(file: File, number: int, seen: int) -> Kind:
         return "import"
     if code.excluded & bit:
         return "excluded"
-    return "more" if code.continued & bit else "none"
+    return "none"
 
 
 def _outline(file: File, covered: int) -> list[Outlined]:

@@ -181,13 +181,18 @@
   function functions(file, state) {
     const rows = byFunction(file).map(([name, first, told]) => {
       const link = reqcov.element("a", { href: address(file, state, first) }, reqcov.element("code", {}, name));
-      const cells = ["left", "both", "right"].map((ends) => reqcov.element("td", { class: ends }, told[ends].join(", ")));
+      const cells = ["left", "both", "right"].map((ends) => reqcov.element("td", { class: ends }, ...unbroken(told[ends])));
       return reqcov.element("tr", {}, reqcov.element("th", { scope: "row" }, link), ...cells);
     });
     const head = ["Function", "Only left", "Both", "Only right"].map((told) => reqcov.element("th", { scope: "col" }, told));
     return reqcov.element(
       "table", {}, reqcov.element("thead", {}, reqcov.element("tr", {}, ...head)), reqcov.element("tbody", {}, ...rows),
     );
+  }
+
+  // Ranges with commas, that break between them only.
+  function unbroken(ranges) {
+    return ranges.flatMap((range, place) => [place ? ", " : "", reqcov.element("span", { class: "range" }, range)]);
   }
 
   // Name and first line of each function of which anything ran, and by ends its lines as people write them.

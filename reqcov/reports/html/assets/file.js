@@ -18,6 +18,7 @@
       lines,
       served,
       kinds: served.map((line) => line && line.state.split(" ")[0]),
+      goesOn: lines.map((line) => line !== null && line.matches(".more")),
       functions: [...document.querySelectorAll(".outline li")].map((item) => ({
         item,
         name: item.firstChild.textContent,

@@ -68,7 +68,7 @@
     const matters = (number) => FUNCTION.includes(page.kinds[number]) && wanted.includes(page.now[number]);
     const before = (number) => {
       do number--;
-      while (page.kinds[number] === "more");
+      while (page.goesOn[number]);
       return number;
     };
     const begins = (number) => matters(number) && !(matters(before(number)) && page.now[before(number)] === page.now[number]);

@@ -99,7 +99,7 @@
 
   // Lines that go on with a statement stand for its first one.
   function beginning(page, line) {
-    while (page.kinds[line] === "more") line--;
+    while (page.goesOn[line]) line--;
     return line;
   }
 
