@@ -16,23 +16,26 @@ KINDS = {
     "search": "search.html?q=a",
     "route": ("route", "post-carts-id-int-checkout"),
     "file": ("file", "shop-prices.py"),
+    "who runs a line": ("file", "shop-prices.py", "#L25"),
 }
 
 HOSTILE = {
     **{kind: page for kind, page in KINDS.items() if isinstance(page, str)},
     "route": ("route", "get-script-hacked-1-alert-1-script"),
-    "file": ("file", "text-quoted.py"),
-    "long lines": ("file", "text-long.py"),
+    "file": ("file", "text-quoted.py", "#L3"),
+    "long lines": ("file", "text-long.py", "#L2"),
     "no text": ("file", "text-edited.py"),
 }
 
 
-def page_of(site: Site, page: str | tuple[str, str]) -> str:
-    return page if isinstance(page, str) else site.page_of(*page)
+def page_of(site: Site, page: str | tuple[str, ...]) -> str:
+    """The name of a page, with the fragment that is asked for."""
+    return page if isinstance(page, str) else site.page_of(*page[:2]) + "".join(page[2:])
 
 
 def in_order(page: Page, *looks: tuple[tuple[int, int], str]) -> None:
     """In these sizes and colour schemes nothing hangs over, and nothing keeps anybody out."""
+    page.wait_for_function("!document.querySelector('.file:not([data-ready]), #found:empty')")
     for (width, height), scheme in looks:
         page.set_viewport_size({"width": width, "height": height})
         page.emulate_media(color_scheme=scheme)

@@ -79,9 +79,6 @@ class Latest:
         except StoreBusy:
             if site is None:
                 raise
-        except StoreError:
-            self._site = None  # what the pages show is not there any more
-            raise
         self._site = site
         self._due = time.monotonic() + max(PAUSE, SHARE * (time.monotonic() - started))
         return site

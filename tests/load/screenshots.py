@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from urllib.parse import urlencode
 
 import click
 from playwright.sync_api import Browser
@@ -39,13 +42,29 @@ def main(output: Path, store: str, wanted: tuple[str, ...], whole: bool) -> None
 
 
 def kinds(site: Path) -> list[str]:
-    """Of each kind of page one; of those that there are many of, the longest."""
-    of_many = [max(site.glob(f"{kind}/*.html"), key=lambda each: each.stat().st_size) for kind in ("route", "file")]
-    return [str(each.relative_to(site)) for each in [*sorted(site.glob("*.html")), *of_many]]
+    """Of each kind of page one, in a state that shows something; of those that there are many of, the longest."""
+    route, file = (max(site.glob(f"{kind}/*.html"), key=lambda each: each.stat().st_size) for kind in ("route", "file"))
+    ran = re.search(r'id="(L\d+)" class="l ran', file.read_text("utf-8"))
+    data = re.search(r'id="page-data">(.*?)</script>', (site / "compare.html").read_text("utf-8"))
+    assert data is not None
+    sides = sorted(json.loads(data[1]))[:2]  # builds, where there are some
+    compared = urlencode(
+        [(end, f"{kind}:{name}") for end, (kind, name, _) in zip(("left", "right"), sides, strict=False)]
+    )
+    return [
+        "index.html",
+        "routes.html",
+        "files.html",
+        f"compare.html?{compared}",
+        "search.html?q=s",
+        f"route/{route.name}",
+        f"file/{file.name}{f'#{ran[1]}' if ran else ''}",
+    ]
 
 
 def _look(browser: Browser, site: str, page: str, size: str, scheme: str, file: Path, whole: bool) -> None:
     window = Window(browser, site, page, SIZES[size], scheme)
+    window.page.wait_for_load_state("networkidle")
     window.page.screenshot(path=file, full_page=whole)
     faults = [*overhanging(window.page), *violations(window.page)]
     window.close()
