@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from reqcov.analysis.line import Line, line
 from reqcov.analysis.masks import numbers
 from reqcov.reports.text import percent, when
-from tests.browser import browser, look  # noqa: F401
+from tests.browser import Look, browser, look  # noqa: F401
 from tests.cart_site import (  # noqa: F401
     CART,
     CHOICES,
@@ -128,6 +129,22 @@ def test_words(at: At, site: Site, name: str) -> None:  # noqa: F811
         assert words.split(". ")[-1] == answered.out.strip().splitlines()[-1].split(". ")[-1]
         said.add(words.split(". ")[-1])
     assert len(said) == 5
+
+
+def test_words_of_some_requests(look: Look, site: Site, tmp_path: Path) -> None:  # noqa: F811
+    """Pages of some requests tell, too, that others ran a line."""
+    some = ["--store", site.store, "--route", "GET /quick"]
+    assert run("html", *some, "-o", tmp_path / "html").status == 0
+    page = look(f"{(tmp_path / 'html').as_uri()}/", site.page_of("file", "shop-cart.py"))
+    for text, told in (
+        ("return 3", "other requests did"),
+        ("return 1", "other requests did"),
+        ("return 4", "No request"),
+    ):
+        answered = run("line", f"{PATH}:{LINES[text]}", *some)
+        (said,) = panels(page, [LINES[text]])
+        assert said["told"] == answered.out.strip().splitlines()[-1]
+        assert told in said["told"]
 
 
 SIDES = [
