@@ -145,4 +145,4 @@ def test_choices_hold_for_every_page(project: Project, tmp_path: Path) -> None:
     values = json.loads(given[given.index("{") : given.rindex("}") + 1])
     assert values["routes"] == ["GET /b"]
     assert values["builds"] == ["v1"]
-    assert [group[-1] for group in values["groups"]] == [2.0]
+    assert [group[4] for group in values["groups"]] == [2.0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from reqcov.analysis.masks import Mask
 from reqcov.analysis.view import View
@@ -37,6 +37,10 @@ class Tally(NamedTuple):
         )
 
 
+Ran: TypeAlias = dict[Mask, dict[int, Tally]]
+"""Lines that ran together, and by the number of each group, the requests that ran them."""
+
+
 class Heat:
     """The chosen requests of a view by group, and what each group ran."""
 
@@ -63,8 +67,8 @@ class Heat:
                 found[codebase.piece(key)[0]][key].append(footprint)
         return found
 
-    def ran(self, path: str) -> dict[Mask, dict[int, Tally]]:
-        """What ran of a file: lines that ran together, and by the number of each group, the requests that ran them."""
+    def ran(self, path: str) -> Ran:
+        """What ran of a file."""
         found: dict[Mask, dict[int, Tally]] = defaultdict(dict)
         for key, footprints in self._pieces.get(path, {}).items():
             _, mask = self._view.codebase.piece(key)

@@ -71,22 +71,6 @@ class FileShown:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Difference:
-    """How what a behaviour ran of a file differs from what the commonest one did."""
-
-    path: str
-    """In its project, with `/`."""
-    more: list[int]
-    """Function statements that the commonest behaviour lacks."""
-    more_ranges: str
-    """These lines for people, as `coverage report` joins them: `3-5, 9`."""
-    fewer: list[int]
-    """Function statements that the commonest behaviour has and this one lacks."""
-    fewer_ranges: str
-    """These lines for people."""
-
-
-@dataclass(frozen=True, kw_only=True)
 class BehaviourRow:
     """Requests that ran the same lines."""
 
@@ -102,8 +86,6 @@ class BehaviourRow:
     """How many of these the commonest behaviour lacks."""
     fewer: int
     """How many the commonest behaviour has that these lack."""
-    differences: list[Difference]
-    """The files in which they differ from the commonest behaviour, by path."""
     last_seen: datetime
     """When the last of them began."""
 
@@ -237,34 +219,13 @@ def _behaviours(view: View) -> list[BehaviourRow]:
 
 def _behaviour(view: View, key: int, hits: Iterable[Hit], commonest: dict[str, Mask]) -> BehaviourRow:
     hits, ran = list(hits), view.codebase.ran([key])
-    differences = _differences(view, ran, commonest)
     requests = sum(hit.requests for hit in hits)
     return BehaviourRow(
         footprint=view.codebase.address(key),
         requests=round(requests),
         share=requests / view.requests,
         lines=count(ran.values()),
-        more=sum(len(each.more) for each in differences),
-        fewer=sum(len(each.fewer) for each in differences),
-        differences=differences,
+        more=count(mask & ~commonest.get(path, 0) for path, mask in ran.items()),
+        fewer=count(mask & ~ran.get(path, 0) for path, mask in commonest.items()),
         last_seen=last_seen(hits),
     )
-
-
-def _differences(view: View, ran: dict[str, Mask], commonest: dict[str, Mask]) -> list[Difference]:
-    rows = []
-    for path in sorted(ran.keys() | commonest.keys()):
-        own, other = ran.get(path, 0), commonest.get(path, 0)
-        if own != other:
-            statements = view.files[path].code.statements
-            more, fewer = own & ~other, other & ~own
-            rows.append(
-                Difference(
-                    path=path,
-                    more=numbers(more),
-                    more_ranges=ranges(more, statements),
-                    fewer=numbers(fewer),
-                    fewer_ranges=ranges(fewer, statements),
-                )
-            )
-    return rows

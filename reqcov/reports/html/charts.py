@@ -60,7 +60,6 @@ class Block:
     heat: int
     """0 where none of the requests ran it."""
     name: str
-    first: int
     told: str
     """What share of the requests ran it, for people."""
 
@@ -77,11 +76,10 @@ def strip(file: File, shown: FileShown, requests: int) -> list[Block]:
         share = own / requests if own and requests else 0.0
         blocks.append(
             Block(
-                x=round(x, 2),
-                width=round(width, 2),
+                x=round(x, 1),
+                width=round(width, 1),
                 heat=heat(share) if own is not None else 0,
                 name=each.name,
-                first=each.first,
                 told="never" if own is None else f"{percent(share)} of the requests",
             )
         )

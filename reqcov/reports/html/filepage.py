@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from reqcov.analysis.code import Function
 from reqcov.analysis.codebase import File
-from reqcov.analysis.heat import Heat
+from reqcov.analysis.heat import Heat, Ran
 from reqcov.analysis.masks import numbers
 from reqcov.analysis.view import View
 from reqcov.reports.html import scripts
@@ -59,21 +59,22 @@ def file_context(view: View, heat: Heat, path: str) -> dict[str, Any]:
     """The values for `file.html`."""
     file = view.files[path]
     code, covered = file.code, view.covered.get(path, 0)
+    ran = heat.ran(path)
     return {
         "file": file,
         "statements": code.in_functions.bit_count(),
         "ran": (covered & code.in_functions).bit_count(),
         "import_time": code.import_time.bit_count(),
         "dropped": view.dropped.get(path, 0),
-        "lines": _lines(view, heat, file),
+        "lines": _lines(view, ran, file),
         "outline": _outline(file, covered),
-        "data": scripts.ran(heat, path, view.codebase.seen.get(path, 0)),
+        "data": scripts.ran(ran, view.codebase.seen.get(path, 0)),
     }
 
 
-def _lines(view: View, heat: Heat, file: File) -> list[LineShown]:
+def _lines(view: View, ran: Ran, file: File) -> list[LineShown]:
     requests: dict[int, float] = defaultdict(float)
-    for mask, tallies in heat.ran(file.path).items():
+    for mask, tallies in ran.items():
         together = sum(tally.requests for tally in tallies.values())
         for number in numbers(mask):
             requests[number] += together

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from reqcov.analysis.differences import differences
 from reqcov.analysis.show import show
 from reqcov.analysis.view import View
 from reqcov.reports.html.charts import strip
@@ -20,14 +21,16 @@ MANY_DIFFERENCES = 10
 
 def route_context(view: View, context: str) -> dict[str, Any]:
     """The values for `route.html`."""
-    answer = show(view.of_route(context))
+    view = view.of_route(context)
+    answer = show(view)
+    listed = answer.behaviours[:MANY_BEHAVIOURS]
     files = sorted(answer.files, key=lambda row: (-row.lines, row.path))
     return {
         "context": context,
         "answer": answer,
         "files": [(row, strip(view.files[row.path], row, answer.requests)) for row in files[:MANY_FILES]],
         "other_files": files[MANY_FILES:],
-        "behaviours": answer.behaviours[:MANY_BEHAVIOURS],
+        "behaviours": list(zip(listed, differences(view, listed), strict=True)),
         "other_behaviours": len(answer.behaviours[MANY_BEHAVIOURS:]),
         "many_differences": MANY_DIFFERENCES,
     }

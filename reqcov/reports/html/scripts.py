@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from functools import reduce
 from typing import Any, NamedTuple
 
-from reqcov.analysis.heat import Heat
+from reqcov.analysis.heat import Heat, Ran
 from reqcov.analysis.masks import Mask, runs, span
 from reqcov.analysis.view import View
 from reqcov.reports.html import links
@@ -81,7 +81,7 @@ def requests(heat: Heat, stamp: str) -> dict[str, Any]:
     }
 
 
-def ran(heat: Heat, path: str, seen: Mask) -> dict[str, Any]:
+def ran(by_set: Ran, seen: Mask) -> dict[str, Any]:
     """What ran of a file, for its page; `seen` is what any requests ran of it, whether they are looked at or not.
 
     - `sets`: lines that ran together, as `flat` has them.
@@ -89,7 +89,6 @@ def ran(heat: Heat, path: str, seen: Mask) -> dict[str, Any]:
       first and the last of these began, in seconds since the epoch.
     - `seen`: lines that other requests ran, as `flat` has them.
     """
-    by_set = heat.ran(path)
     return {
         "sets": list(map(flat, by_set)),
         "rows": [
