@@ -168,6 +168,27 @@ def test_keyboard_alone(at: At) -> None:  # noqa: F811
     assert page.locator("dialog").count() == 0
 
 
+def test_neighbours_are_one_place(at: At) -> None:  # noqa: F811
+    """The key for the next line that never ran goes to the first of those that stand together."""
+    page = at(f"?{query({'route': ['GET /quick']})}")
+    found = []
+    for _ in range(8):
+        page.keyboard.press("n")
+        found.append(int(focused(page)))
+    assert found == [8, 13, 16, 18, 25, 35, 41, 45]
+
+
+def test_a_click_does_not_move_the_page(at: At) -> None:  # noqa: F811
+    """Nor does one on the number of a line, which is a link."""
+    page = at(size=(1440, 400))
+    page.locator("#L20 a").scroll_into_view_if_needed()
+    page.evaluate("scrollBy(0, 60)")
+    before = page.evaluate("scrollY")
+    page.click("#L20 a")
+    assert page.locator(".l.chosen").get_attribute("id") == "L20"
+    assert page.evaluate("scrollY") == before
+
+
 def test_keys_are_listed(at: At) -> None:  # noqa: F811
     """`?`, or the button at the foot of the page, lists the keys; none of them works meanwhile, and Escape closes."""
     page = at("#L10")
