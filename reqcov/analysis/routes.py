@@ -54,14 +54,11 @@ class Routes:
 
 def routes(view: View) -> Routes:
     """The routes that were chosen."""
-    by_route: dict[int, list[Hit]] = defaultdict(list)
-    for hit in view.all_hits:
-        by_route[hit.route].append(hit)
-    ran = {key: view.codebase.ran(hit.footprint for hit in hits) for key, hits in by_route.items()}
+    ran = {key: view.codebase.ran(hit.footprint for hit in hits) for key, hits in view.all_hits.items()}
     shared = ran_twice(ran.values())
     rows = []
-    for key in view.routes.keys() & by_route.keys():
-        hits = by_route[key]
+    for key in view.routes.keys() & view.all_hits.keys():
+        hits = view.all_hits[key]
         requests = sum(hit.requests for hit in hits)
         lines = count(ran[key].values())
         rows.append(

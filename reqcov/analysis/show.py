@@ -134,7 +134,7 @@ def show(view: View) -> Show:
         routes=list(dict.fromkeys(route.context for route in routes)),
         endpoints=list(dict.fromkeys(route.endpoint for route in routes if route.endpoint)),
         requests=round(view.requests),
-        share=view.requests / sum(hit.requests for hit in view.all_hits),
+        share=view.requests / view.all_requests,
         statuses=statuses(view.hits),
         unread=_of(view, UNREAD),
         uncounted=_of(view, OTHER),

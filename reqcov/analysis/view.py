@@ -74,7 +74,8 @@ class View:
         codebase: Codebase,
         chosen: Chosen,
         all_routes: Mapping[int, Route],
-        all_hits: list[Hit],
+        all_hits: Mapping[int, list[Hit]],
+        all_requests: float,
     ) -> None:
         """Of `all_hits`, which fit `chosen` but for their routes, look at those to the routes asked for."""
         self.codebase = codebase
@@ -86,8 +87,10 @@ class View:
         self.routes = chosen.pick(all_routes)
         """Of these, the ones that were asked for."""
         self.all_hits = all_hits
-        """The requests to all routes that fit otherwise."""
-        self.hits = [hit for hit in all_hits if hit.route in self.routes]
+        """By the id of their route, the requests to all routes that fit otherwise."""
+        self.all_requests = all_requests
+        """How many these are."""
+        self.hits = [hit for route in self.routes for hit in all_hits.get(route, ())]
         """The requests that were asked for."""
         codebase.prepare(hit.footprint for hit in self.hits)
 
@@ -109,11 +112,16 @@ class View:
         - `track`: goes through the files that are to be parsed.
         """
         codebase = Codebase(reader, chosen.fits_version, exclude=exclude, current=current, track=track)
-        return cls(codebase, chosen, reader.routes(), _fitting(reader.hits(chosen.since_day), chosen))
+        hits = _fitting(reader.hits(chosen.since_day), chosen)
+        by_route: dict[int, list[Hit]] = defaultdict(list)
+        for hit in hits:
+            by_route[hit.route].append(hit)
+        return cls(codebase, chosen, reader.routes(), dict(by_route), sum(hit.requests for hit in hits))
 
     def of_route(self, context: str) -> View:
         """The same look at the requests to this route alone."""
-        return View(self.codebase, replace(self.chosen, routes=(context,)), self.all_routes, self.all_hits)
+        chosen = replace(self.chosen, routes=(context,))
+        return View(self.codebase, chosen, self.all_routes, self.all_hits, self.all_requests)
 
     @cached_property
     def covered(self) -> dict[str, Mask]:
