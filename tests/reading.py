@@ -110,9 +110,16 @@ def viewed(store: Path, **chosen: Any) -> Iterator[View]:
         yield View.of(reader, Chosen(**chosen))
 
 
-def add(store: Path, hits: Iterable[tuple[HitKey, int]], *, name: str = "1", **of_writer: Any) -> None:
-    """Write requests straight to a store; what they ran must be there already."""
-    counted = {key: Tally(count, float(count), key.day * 86_400.0, key.day * 86_400.0 + 60) for key, count in hits}
+def add(
+    store: Path, hits: Iterable[tuple[HitKey, int]], *, name: str = "1", last: float | None = None, **of_writer: Any
+) -> None:
+    """Write requests straight to a store; what they ran must be there already.
+
+    The last ones came at `last`, in seconds since the epoch; without it, in the first minute of their day.
+    """
+    counted = {
+        key: Tally(count, float(count), key.day * 86_400.0, last or key.day * 86_400.0 + 60) for key, count in hits
+    }
     SQLiteStore(store).write(
         Batch(
             writer=writer(name, **of_writer),

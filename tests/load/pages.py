@@ -19,8 +19,8 @@ from playwright.sync_api import Browser
 from rich.console import Console
 from rich.table import Table
 
-from tests.browser import Window, started
 from tests.load.big_store import make
+from tests.pages.browser import Window, started
 from tests.servers import running
 
 TOKEN = "there is nothing to hide here"

@@ -14,7 +14,7 @@ import click
 from playwright.sync_api import Browser
 
 from tests import hostile_store, shop_store
-from tests.browser import SCHEMES, SIZES, Window, overhanging, started, violations
+from tests.pages.browser import SCHEMES, SIZES, Window, overhanging, started, violations
 
 STORES = {"shop": shop_store.made, "hostile": hostile_store.fill}
 

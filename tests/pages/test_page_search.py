@@ -11,10 +11,10 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from reqcov.reports.text import plural, printable
-from tests.browser import Look, browser, look  # noqa: F401
 from tests.hostile_store import MARKUP, ODD, texts
+from tests.pages.browser import Look
+from tests.pages.sites import Site
 from tests.reading import add, hit, run, viewed
-from tests.sites import Site, hostile, shop  # noqa: F401
 from tests.stores import Project, Request, Server
 
 MANY = 50
@@ -107,7 +107,7 @@ def state(page: Page) -> dict[str, list[str]]:
 @pytest.mark.parametrize(
     "query", ["Cart.total", "cart total", "TOTAL", "c", "shop/cart.py", "get /carts/{id:int}", " py ", "e t", "int"]
 )
-def test_finds(look: Look, shop: Site, query: str) -> None:  # noqa: F811
+def test_finds(look: Look, shop: Site, query: str) -> None:
     """Files, functions and routes by parts of their names, whole names and beginnings first, and what ran of each."""
     page = look(shop.url, f"search.html?{urlencode({'q': query})}")
     wanted = expected(shop, query)
@@ -117,7 +117,7 @@ def test_finds(look: Look, shop: Site, query: str) -> None:  # noqa: F811
     assert page.get_by_role("searchbox").input_value() == query
 
 
-def test_while_typing(look: Look, shop: Site) -> None:  # noqa: F811
+def test_while_typing(look: Look, shop: Site) -> None:
     """From any page the box leads to the search; results follow each letter, and so does the address."""
     page = look(shop.url, shop.page_of("route", "get-search"))
     box = page.get_by_role("searchbox")
@@ -142,14 +142,14 @@ def test_while_typing(look: Look, shop: Site) -> None:  # noqa: F811
     assert state(page) == {}
 
 
-def test_nothing(look: Look, shop: Site) -> None:  # noqa: F811
+def test_nothing(look: Look, shop: Site) -> None:
     """Where nothing fits, that is said, and what to try."""
     page = look(shop.url, "search.html?q=cart+<b>zebra")
     expect(page.get_by_role("status")).to_contain_text("Nothing is called “cart <b>zebra”. Try ")
     assert found(page) == {}
 
 
-def test_links(look: Look, shop: Site) -> None:  # noqa: F811
+def test_links(look: Look, shop: Site) -> None:
     """Routes and files lead to their pages, functions to their first line."""
     page = look(shop.url, "search.html?q=cart")
     for name, address in {
@@ -163,7 +163,7 @@ def test_links(look: Look, shop: Site) -> None:  # noqa: F811
     assert row.about.startswith("shop/cart.py 26-")
 
 
-def test_keyboard(look: Look, shop: Site) -> None:  # noqa: F811
+def test_keyboard(look: Look, shop: Site) -> None:
     """Arrows lead through what was found and back to the box; Enter opens; from the box, the best one."""
     page = look(shop.url, "search.html?q=total")
     names = page.locator("#found a")
@@ -192,7 +192,7 @@ def test_keyboard(look: Look, shop: Site) -> None:  # noqa: F811
     page.wait_for_url(first)
 
 
-def test_hostile_names(look: Look, hostile: Site) -> None:  # noqa: F811
+def test_hostile_names(look: Look, hostile: Site) -> None:
     """Whatever has a name is found by it, as text."""
     page = look(hostile.url, "search.html")
     box, all_ = page.get_by_role("searchbox"), everything(hostile)
@@ -224,7 +224,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Site:
     return Site(store, folder / "html")
 
 
-def test_many(look: Look, large: Site) -> None:  # noqa: F811
+def test_many(look: Look, large: Site) -> None:
     """Of each kind the best are listed, routes by traffic, and how many more there are is said."""
     page = look(large.url, "search.html?q=m")
     wanted = expected(large, "m")
@@ -236,7 +236,7 @@ def test_many(look: Look, large: Site) -> None:  # noqa: F811
     expect(page.locator("#found section > p")).to_have_text("and 10 more: type more of the name")
 
 
-def test_without_scripts(look: Look, shop: Site) -> None:  # noqa: F811
+def test_without_scripts(look: Look, shop: Site) -> None:
     """Without scripts the page says that the search needs them."""
     browser_ = look(shop.url).context.browser
     assert browser_ is not None

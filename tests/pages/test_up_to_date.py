@@ -14,11 +14,11 @@ from playwright.sync_api import Browser, Page, expect
 
 from reqcov.ui import app
 from reqcov.ui.app import Pages
-from tests.browser import Look, Window, browser, look  # noqa: F401
 from tests.live import TOKEN
+from tests.pages.arrivals import arrive
+from tests.pages.browser import Look, Window
+from tests.pages.sites import Site
 from tests.reading import run
-from tests.sites import Site, shop  # noqa: F401
-from tests.test_pages_live import arrive, live, serve, store, visit  # noqa: F401
 
 NEW = "main:not([data-old])"
 """The content, once the page has been brought up to date."""
@@ -46,7 +46,7 @@ def is_new(page: Page) -> bool:
     return page.locator(NEW).count() == 1
 
 
-def brought_up_to_date(page: Page, store: Path, route: str = "/orders/{id:int}") -> None:  # noqa: F811
+def brought_up_to_date(page: Page, store: Path, route: str = "/orders/{id:int}") -> None:
     """There is a new request to a route, and the page shows it."""
     mark(page)
     arrive(store, route, like=route)
@@ -54,7 +54,7 @@ def brought_up_to_date(page: Page, store: Path, route: str = "/orders/{id:int}")
     page.wait_for_selector(NEW)
 
 
-def test_what_is_new_is_shown(visit: Look, shop: Site, store: Path, live: str) -> None:  # noqa: F811
+def test_what_is_new_is_shown(visit: Look, shop: Site, store: Path, live: str) -> None:
     """By itself, in the page, the title and the footer; where nothing is new the page is left alone."""
     page = visit(live, shop.page_of(*ORDER))
     mark(page)
@@ -77,7 +77,7 @@ def test_what_is_new_is_shown(visit: Look, shop: Site, store: Path, live: str) -
     assert not is_new(page)
 
 
-def test_where_somebody_is(visit: Look, shop: Site, store: Path, live: str) -> None:  # noqa: F811
+def test_where_somebody_is(visit: Look, shop: Site, store: Path, live: str) -> None:
     """What is open stays open, what is closed stays closed, and nobody is moved."""
     page = visit(live, shop.page_of(*ORDER))
     page.set_viewport_size({"width": 600, "height": 300})
@@ -105,7 +105,7 @@ def place(page: Page) -> dict[str, Any]:
     return found
 
 
-def test_half_typed(visit: Look, store: Path, live: str) -> None:  # noqa: F811
+def test_half_typed(visit: Look, store: Path, live: str) -> None:
     """Who is typing goes on typing where the caret was."""
     page = visit(live, "routes.html")
     box = page.get_by_label("Filter")
@@ -123,7 +123,7 @@ def test_half_typed(visit: Look, store: Path, live: str) -> None:  # noqa: F811
     expect(page.get_by_role("searchbox", name="Search")).to_be_focused()
 
 
-def test_two_sides(visit: Look, shop: Site, store: Path, live: str) -> None:  # noqa: F811
+def test_two_sides(visit: Look, shop: Site, store: Path, live: str) -> None:
     """The numbers of a comparison are the new ones, and what is open and has the focus in it stays so."""
     sides = {"left": "route:GET /carts/{id:int}", "right": "route:GET /search"}
     page = visit(live, f"compare.html?{urlencode(sides)}")
@@ -140,7 +140,7 @@ def test_two_sides(visit: Look, shop: Site, store: Path, live: str) -> None:  # 
     expect(link).to_be_focused()
 
 
-def test_a_search(visit: Look, store: Path, live: str) -> None:  # noqa: F811
+def test_a_search(visit: Look, store: Path, live: str) -> None:
     """What is found is found anew, once and by one script."""
     page = visit(live, "search.html?q=brand")
     expect(page.locator("#said")).to_contain_text("Nothing is called")
@@ -156,7 +156,7 @@ def test_a_search(visit: Look, store: Path, live: str) -> None:  # noqa: F811
 
 
 @pytest.mark.parametrize("what", ["selected text", "a dialog", "a list"])
-def test_nobody_is_disturbed(visit: Look, store: Path, live: str, what: str) -> None:  # noqa: F811
+def test_nobody_is_disturbed(visit: Look, store: Path, live: str, what: str) -> None:
     """While text is selected, or a dialog or a list to choose from is open, the page waits, and then catches up."""
     page = visit(live, "compare.html")
     mark(page)
@@ -179,7 +179,7 @@ def test_nobody_is_disturbed(visit: Look, store: Path, live: str, what: str) -> 
     page.wait_for_selector(NEW)
 
 
-def test_hidden(visit: Look, store: Path, live: str) -> None:  # noqa: F811
+def test_hidden(visit: Look, store: Path, live: str) -> None:
     """A page that nobody sees asks for nothing; once it is seen again it asks at once."""
     page = visit(live)
     page.clock.install()
@@ -217,7 +217,7 @@ def age(page: Page) -> tuple[int, str]:
     return int(told[1]), told[2]
 
 
-def test_age(window: Callable[..., Window], store: Path, live: str) -> None:  # noqa: F811
+def test_age(window: Callable[..., Window], store: Path, live: str) -> None:
     """How long ago the last request came is told by the server's clock, and counts on, also while that is away."""
     page = window(live).page
     page.clock.install(time=datetime.now(UTC) + timedelta(days=400))
@@ -235,7 +235,7 @@ def test_age(window: Callable[..., Window], store: Path, live: str) -> None:  # 
     assert age(page) == (2, "h")
 
 
-def test_age_of_a_folder(look: Look, shop: Site) -> None:  # noqa: F811
+def test_age_of_a_folder(look: Look, shop: Site) -> None:
     """On disk it is told by the clock of who reads it."""
     page = look(shop.url)
     newest = datetime.fromisoformat(str(page.get_attribute("#newest", "datetime")))
@@ -252,7 +252,7 @@ def test_age_of_a_folder(look: Look, shop: Site) -> None:  # noqa: F811
 
 
 @pytest.fixture
-def window(browser: Browser) -> Iterator[Callable[..., Window]]:  # noqa: F811
+def window(browser: Browser) -> Iterator[Callable[..., Window]]:
     """Opens pages in which something is to go wrong."""
     opened: list[Window] = []
 
@@ -265,7 +265,7 @@ def window(browser: Browser) -> Iterator[Callable[..., Window]]:  # noqa: F811
         each.close()
 
 
-def test_the_server_is_away(window: Callable[..., Window], store: Path, live: str) -> None:  # noqa: F811
+def test_the_server_is_away(window: Callable[..., Window], store: Path, live: str) -> None:
     """Where the server can't be reached this is said and all stays as it was; the page recovers by itself."""
     opened = window(live)
     page, trouble = opened.page, opened.page.locator("#trouble")
@@ -282,7 +282,7 @@ def test_the_server_is_away(window: Callable[..., Window], store: Path, live: st
     assert {each.partition(": ")[0] for each in opened.wrong} == {"Failed to load resource"}
 
 
-def test_signed_out(window: Callable[..., Window], serve: Callable[[Pages], str], store: Path) -> None:  # noqa: F811
+def test_signed_out(window: Callable[..., Window], serve: Callable[[Pages], str], store: Path) -> None:
     """Who is no longer known is told so, and goes on once they are."""
     site = serve(app(store, token=TOKEN))
     page = window(site, f"?token={TOKEN}").page
@@ -295,7 +295,7 @@ def test_signed_out(window: Callable[..., Window], serve: Callable[[Pages], str]
     expect(page.locator("#trouble")).to_be_empty()
 
 
-def test_a_page_that_is_gone(window: Callable[..., Window], shop: Site, store: Path, live: str) -> None:  # noqa: F811
+def test_a_page_that_is_gone(window: Callable[..., Window], shop: Site, store: Path, live: str) -> None:
     """Where there is nothing left to show, the server's own words are shown."""
     page = window(live, shop.page_of(*ORDER)).page
     look_now(page)

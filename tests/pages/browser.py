@@ -52,9 +52,9 @@ def started() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """A Chromium for the tests of one module."""
+    """A Chromium for the tests of pages, and no longer: until it ends, no other loop runs in its thread."""
     if INSTALLED is None:
         pytest.skip("there is no chromium: apt-get install chromium")
     with started() as browser:

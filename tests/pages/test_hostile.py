@@ -7,9 +7,9 @@ from typing import Any
 from playwright.sync_api import Page
 
 from reqcov.reports.text import printable
-from tests.browser import Look, browser, look  # noqa: F401
 from tests.hostile_store import MARKUP, NOT_KEPT, ODD, texts
-from tests.sites import Site, hostile  # noqa: F401
+from tests.pages.browser import Look
+from tests.pages.sites import Site
 
 READ = """() => ({
     title: document.title,
@@ -43,7 +43,7 @@ def title(name: str) -> str:
     return f"{' '.join(printable(name).split())} · reqcov"
 
 
-def test_every_file(look: Look, hostile: Site) -> None:  # noqa: F811
+def test_every_file(look: Look, hostile: Site) -> None:
     """Each file is listed by its name, and has a page of its own, with its name, its title and its lines."""
     page = look(hostile.url, "files.html")
     links = dict(read(page)["links"])
@@ -58,7 +58,7 @@ def test_every_file(look: Look, hostile: Site) -> None:  # noqa: F811
         assert found["lines"] == (list(map(shown, texts()[path][1])) if path != NOT_KEPT else [""]), path
 
 
-def test_every_route(look: Look, hostile: Site) -> None:  # noqa: F811
+def test_every_route(look: Look, hostile: Site) -> None:
     """Each route is listed by its name, and has a page of its own; those of every second one have name and endpoint."""
     page = look(hostile.url, "routes.html")
     links = dict(read(page)["links"])
@@ -72,7 +72,7 @@ def test_every_route(look: Look, hostile: Site) -> None:  # noqa: F811
         assert found["endpoints"] == [printable(endpoint)]
 
 
-def test_overview(look: Look, hostile: Site) -> None:  # noqa: F811
+def test_overview(look: Look, hostile: Site) -> None:
     """Routes, files and builds on the first page are text."""
     found = read(look(hostile.url))
     names = (*MARKUP, *ODD)

@@ -10,8 +10,8 @@ import pytest
 from reqcov.analysis.line import Line, line
 from reqcov.analysis.masks import numbers
 from reqcov.reports.text import percent, when
-from tests.browser import Look, browser, look  # noqa: F401
-from tests.cart_site import (  # noqa: F401
+from tests.pages.browser import Look
+from tests.pages.cart_site import (
     CART,
     CHOICES,
     CODE,
@@ -20,7 +20,6 @@ from tests.cart_site import (  # noqa: F401
     PATH,
     At,
     Choice,
-    at,
     counted,
     focused,
     hot,
@@ -29,15 +28,14 @@ from tests.cart_site import (  # noqa: F401
     panels,
     query,
     shown,
-    site,
     state,
 )
+from tests.pages.sites import Site
 from tests.reading import run, viewed
-from tests.sites import Site
 
 
 @pytest.mark.parametrize("name", [*CHOICES, *MORE])
-def test_heat_follows(at: At, name: str) -> None:  # noqa: F811
+def test_heat_follows(at: At, name: str) -> None:
     """Each line, each function and the summary tell of the chosen requests what counting them one by one tells."""
     choice = {**CHOICES, **MORE}[name]
     page = at(f"?{query(choice)}")
@@ -91,7 +89,7 @@ def rows(answer: Line) -> list[list[Any]]:
 
 
 @pytest.mark.parametrize("name", CHOICES)
-def test_who_runs_it(at: At, site: Site, name: str) -> None:  # noqa: F811
+def test_who_runs_it(at: At, site: Site, name: str) -> None:
     """Of every line the panel says what `reqcov line` says, in its order, with its words."""
     choice = CHOICES[name]
     page = at(f"?{query(choice)}")
@@ -117,7 +115,7 @@ def test_who_runs_it(at: At, site: Site, name: str) -> None:  # noqa: F811
 
 
 @pytest.mark.parametrize("name", ["everything", "a build"])
-def test_words(at: At, site: Site, name: str) -> None:  # noqa: F811
+def test_words(at: At, site: Site, name: str) -> None:
     """Where nobody runs a line the panel says why, as `reqcov line` does."""
     page = at(f"?{query(CHOICES[name])}")
     options = [word for build in CHOICES[name].get("build", ()) for word in ("--build", build)]
@@ -131,7 +129,7 @@ def test_words(at: At, site: Site, name: str) -> None:  # noqa: F811
     assert len(said) == 5
 
 
-def test_words_of_some_requests(look: Look, site: Site, tmp_path: Path) -> None:  # noqa: F811
+def test_words_of_some_requests(look: Look, site: Site, tmp_path: Path) -> None:
     """Pages of some requests tell, too, that others ran a line."""
     some = ["--store", site.store, "--route", "GET /quick"]
     assert run("html", *some, "-o", tmp_path / "html").status == 0
@@ -156,7 +154,7 @@ SIDES = [
 
 
 @pytest.mark.parametrize(("left", "right", "choice"), SIDES, ids=["routes", "builds", "labels", "nowhere"])
-def test_compare(at: At, left: str, right: str, choice: Choice) -> None:  # noqa: F811
+def test_compare(at: At, left: str, right: str, choice: Choice) -> None:
     """Lines that only one side ran, both, or none, with letters; the other choices hold for both sides."""
     page = at(f"?{query({'left': [left], 'right': [right], **choice})}")
     ran_by = []

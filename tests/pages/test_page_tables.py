@@ -8,9 +8,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser import Look, browser, look  # noqa: F401
+from tests.pages.browser import Look
+from tests.pages.sites import Site
 from tests.reading import add, hit, run
-from tests.sites import Site, shop  # noqa: F401
 from tests.stores import Project, Server
 
 ROUTES = {"/a10": 1_200, "/A9": 1_200, "/b": 45_000, "/orders": 7, "/orders/{id}": 1_200, "/users/orders": 999, "/z": 3}
@@ -54,7 +54,7 @@ def query(page: Page) -> dict[str, list[str]]:
     return parse_qs(urlsplit(page.url).query)
 
 
-def test_numbers(look: Look, shop: Site) -> None:  # noqa: F811
+def test_numbers(look: Look, shop: Site) -> None:
     """The greatest numbers come first, then the least; thousands and shares are numbers; one column is sorted by."""
     page = look(shop.url, "routes.html")
     table = page.locator("table")
@@ -68,7 +68,7 @@ def test_numbers(look: Look, shop: Site) -> None:  # noqa: F811
             expect(page.locator("[aria-sort]")).to_have_text(name)
 
 
-def test_finer_than_what_is_shown(look: Look, site: Site) -> None:  # noqa: F811
+def test_finer_than_what_is_shown(look: Look, site: Site) -> None:
     """Shares sort by what they are, and not by how they are rounded."""
     page = look(site.url, "routes.html")
     table = page.locator("table")
@@ -78,7 +78,7 @@ def test_finer_than_what_is_shown(look: Look, site: Site) -> None:  # noqa: F811
     assert column(table, "Route")[:2] == ["GET /z", "GET /orders"]
 
 
-def test_text(look: Look, site: Site) -> None:  # noqa: F811
+def test_text(look: Look, site: Site) -> None:
     """Text sorts as people sort it: capitals beside small letters, 9 before 10."""
     page = look(site.url, "routes.html")
     press(page, "Route")
@@ -88,7 +88,7 @@ def test_text(look: Look, site: Site) -> None:  # noqa: F811
     assert column(page.locator("table"), "Route") == [f"GET {route}" for route in reversed(ordered)]
 
 
-def test_equal_rows_keep_their_order(look: Look, site: Site) -> None:  # noqa: F811
+def test_equal_rows_keep_their_order(look: Look, site: Site) -> None:
     """Rows that are equal stay in the order of the page, in both directions and whatever was sorted by before."""
     page = look(site.url, "routes.html")
     table = page.locator("table")
@@ -100,7 +100,7 @@ def test_equal_rows_keep_their_order(look: Look, site: Site) -> None:  # noqa: F
             assert [route for route in column(table, "Route") if route in equal] == equal
 
 
-def test_the_address_tells(look: Look, shop: Site) -> None:  # noqa: F811
+def test_the_address_tells(look: Look, shop: Site) -> None:
     """Each table's order is in the address, beside those of others, and loading the address brings it back."""
     page = look(shop.url, "index.html?other=1#files")
     press(page, "Route", "#by-traffic")
@@ -123,7 +123,7 @@ def test_the_address_tells(look: Look, shop: Site) -> None:  # noqa: F811
 TABLES = ("#by-traffic", "#by-lines")
 
 
-def test_filter(look: Look, site: Site) -> None:  # noqa: F811
+def test_filter(look: Look, site: Site) -> None:
     """A filter leaves the rows whose name has each of its words, says how many, and stays with the address."""
     page = look(site.url, "routes.html")
     box, status, table = page.get_by_label("Filter"), page.get_by_role("status"), page.locator("table")
@@ -147,7 +147,7 @@ def test_filter(look: Look, site: Site) -> None:  # noqa: F811
     assert query(page) == {"sort": ["routes.route.asc"]}
 
 
-def test_keyboard(look: Look, site: Site) -> None:  # noqa: F811
+def test_keyboard(look: Look, site: Site) -> None:
     """A column is sorted by from the keyboard, and the focus stays."""
     page = look(site.url, "routes.html")
     page.get_by_label("Filter").focus()
@@ -161,7 +161,7 @@ def test_keyboard(look: Look, site: Site) -> None:  # noqa: F811
     expect(page.get_by_role("button", name="Share")).to_be_focused()
 
 
-def test_without_scripts(look: Look, shop: Site) -> None:  # noqa: F811
+def test_without_scripts(look: Look, shop: Site) -> None:
     """Without scripts a table is there all the same, and there are no filter and no buttons that do nothing."""
     page = look(shop.url, "routes.html")
     rows = column(page.locator("table"), "Route")

@@ -1,7 +1,4 @@
-"""A file with lines of all kinds, requests that differ in everything, counted by hand, and what its page says of them.
-
-A test module imports the fixtures `site` and `at`, and those of `tests.browser` that they ask for.
-"""
+"""A file with lines of all kinds, requests counted by hand, and what its page says of them."""
 
 from __future__ import annotations
 
@@ -16,9 +13,9 @@ from reqcov.analysis.code import parse
 from reqcov.analysis.masks import numbers, of
 from reqcov.reports.text import percent
 from tests import hostile_store
-from tests.browser import Look
+from tests.pages.browser import Look
+from tests.pages.sites import Site
 from tests.reading import run
-from tests.sites import Site
 from tests.stores import DAY, TODAY, Request, Server
 
 CART = '''\

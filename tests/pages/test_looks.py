@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page
 
-from tests.browser import NARROW, WIDE, Look, browser, look, overhanging, violations  # noqa: F401
-from tests.sites import Site, hostile, shop  # noqa: F401
+from tests.pages.browser import NARROW, WIDE, Look, overhanging, violations
+from tests.pages.sites import Site
 
 KINDS = {
     "overview": "index.html",
@@ -44,13 +44,13 @@ def in_order(page: Page, *looks: tuple[tuple[int, int], str]) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_pages(look: Look, shop: Site, kind: str) -> None:  # noqa: F811
+def test_pages(look: Look, shop: Site, kind: str) -> None:
     """Each kind of page, on every screen: nothing to be scrolled sideways, nothing that axe-core minds."""
     # Colours do not depend on the size, nor the rest on the colours.
     in_order(look(shop.url, page_of(shop, KINDS[kind])), (WIDE, "light"), (NARROW, "dark"))
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
-def test_hostile_pages(look: Look, hostile: Site, kind: str) -> None:  # noqa: F811
+def test_hostile_pages(look: Look, hostile: Site, kind: str) -> None:
     """The same where names and lines are as long as they please."""
     in_order(look(hostile.url, page_of(hostile, HOSTILE[kind])), (NARROW, "light"))

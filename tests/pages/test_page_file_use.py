@@ -6,15 +6,14 @@ import pytest
 from playwright.sync_api import Page
 
 from tests import hostile_store
-from tests.browser import NARROW, Look, browser, look, overhanging, violations  # noqa: F401
-from tests.cart_site import (  # noqa: F401
+from tests.pages.browser import NARROW, Look, overhanging, violations
+from tests.pages.cart_site import (
     CART,
     LINES,
     PATH,
     SMALL,
     At,
     address,
-    at,
     counted,
     focused,
     hot,
@@ -22,11 +21,10 @@ from tests.cart_site import (  # noqa: F401
     panel,
     query,
     shown,
-    site,
     state,
 )
+from tests.pages.sites import Site
 from tests.reading import run
-from tests.sites import Site
 from tests.stores import Request, Server
 
 
@@ -34,7 +32,7 @@ def chips(page: Page) -> list[str]:
     return [each.rstrip(" \u00d7") for each in page.locator(".chip").all_inner_texts()]
 
 
-def test_choosing_by_hand(at: At) -> None:  # noqa: F811
+def test_choosing_by_hand(at: At) -> None:
     """Lists that are opened, filtered and ticked choose; chips show what is chosen and take it back; back goes back."""
     page = at()
     page.click(".pick[data-kind=route] summary")
@@ -70,7 +68,7 @@ def test_choosing_by_hand(at: At) -> None:  # noqa: F811
     assert chips(page) == ["route GET /carts", "route GET /rare"]
 
 
-def test_names_that_are_not_there(at: At) -> None:  # noqa: F811
+def test_names_that_are_not_there(at: At) -> None:
     """What the address chooses and nobody knows is shown as such, and fits nothing."""
     page = at(f"?{query({'route': ['GET /<b>nowhere']})}")
     assert chips(page) == ["route GET /<b>nowhere is not there"]
@@ -82,14 +80,14 @@ def test_names_that_are_not_there(at: At) -> None:  # noqa: F811
 
 
 @pytest.mark.parametrize("side", ["__proto__:many", "toString:x", "route", "routes", "x:GET /carts", "", ":"])
-def test_sides_that_are_not_there(at: At, side: str) -> None:  # noqa: F811
+def test_sides_that_are_not_there(at: At, side: str) -> None:
     """What is no side at all is shown as such, and ran nothing."""
     page = at(f"?{query({'left': [side], 'right': ['build:1.0']})}")
     assert page.locator("#sides li").first.inner_text().endswith("is not there, no requests")
     assert {told.split()[-1] for told in shown(page).values()} == {"R", "never"}
 
 
-def test_filter(look: Look, site: Site, tmp_path_factory: pytest.TempPathFactory) -> None:  # noqa: F811
+def test_filter(look: Look, site: Site, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Of many names those are listed that hold what is typed; the list knows thousands."""
     folder = tmp_path_factory.mktemp("many")
     project = hostile_store.Project(folder, {PATH: CART.encode()})
@@ -111,7 +109,7 @@ def test_filter(look: Look, site: Site, tmp_path_factory: pytest.TempPathFactory
     assert page.inner_text("#told").startswith("1 of 600 requests chosen")
 
 
-def test_rows_choose(at: At) -> None:  # noqa: F811
+def test_rows_choose(at: At) -> None:
     """A row's buttons choose its route or one of its labels, and take that back; the focus stays where it was."""
     page = at(f"#L{LINES['def method(self): return inner(1)']}")
     page.get_by_role("button", name="Choose route GET /carts").first.focus()
@@ -127,7 +125,7 @@ def test_rows_choose(at: At) -> None:  # noqa: F811
     page.wait_for_url("**/route/get-carts-*.html")
 
 
-def test_keyboard_alone(at: At) -> None:  # noqa: F811
+def test_keyboard_alone(at: At) -> None:
     """Without a mouse: line by line, to the next one that never ran, who runs it, and back to where it began."""
     page = at()
     statement = LINES["def inner(first,"]
@@ -168,7 +166,7 @@ def test_keyboard_alone(at: At) -> None:  # noqa: F811
     assert page.locator("dialog").count() == 0
 
 
-def test_neighbours_are_one_place(at: At) -> None:  # noqa: F811
+def test_neighbours_are_one_place(at: At) -> None:
     """The key for the next line that never ran goes to the first of those that stand together."""
     page = at(f"?{query({'route': ['GET /quick']})}")
     found = []
@@ -178,7 +176,7 @@ def test_neighbours_are_one_place(at: At) -> None:  # noqa: F811
     assert found == [8, 13, 16, 18, 25, 35, 41, 45]
 
 
-def test_a_click_does_not_move_the_page(at: At) -> None:  # noqa: F811
+def test_a_click_does_not_move_the_page(at: At) -> None:
     """Nor does one on the number of a line, which is a link."""
     page = at(size=(1440, 400))
     page.locator("#L20 a").scroll_into_view_if_needed()
@@ -189,7 +187,7 @@ def test_a_click_does_not_move_the_page(at: At) -> None:  # noqa: F811
     assert page.evaluate("scrollY") == before
 
 
-def test_keys_are_listed(at: At) -> None:  # noqa: F811
+def test_keys_are_listed(at: At) -> None:
     """`?`, or the button at the foot of the page, lists the keys; none of them works meanwhile, and Escape closes."""
     page = at("#L10")
     page.keyboard.press("?")
@@ -204,7 +202,7 @@ def test_keys_are_listed(at: At) -> None:  # noqa: F811
     page.wait_for_selector("dialog", state="detached")
 
 
-def test_history_of_lines(at: At) -> None:  # noqa: F811
+def test_history_of_lines(at: At) -> None:
     """A click on a line chooses it without moving the page; back and forward go through the lines."""
     page = at("#L10")
     assert panel(page)["title"] == "Line 10 in outer.<locals>.inner"
@@ -226,7 +224,7 @@ def test_history_of_lines(at: At) -> None:  # noqa: F811
     page.wait_for_selector(f"#L{LINES['def rare(value):']}.chosen")
 
 
-def test_sheet_on_narrow_screens(at: At) -> None:  # noqa: F811
+def test_sheet_on_narrow_screens(at: At) -> None:
     """In a hand the panel lies at the bottom, does not cover the line that it tells of, and can be closed."""
     page = at(size=NARROW)
     assert page.locator("#who").is_hidden()
@@ -249,7 +247,7 @@ STATES = {
 
 @pytest.mark.parametrize("name", STATES)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_looks(at: At, name: str, scheme: str) -> None:  # noqa: F811
+def test_looks(at: At, name: str, scheme: str) -> None:
     """With everything open there is nothing to be scrolled sideways and nothing that axe-core minds, on all screens."""
     page = at(STATES[name], scheme=scheme)
     page.click(".pick[data-kind=label] summary")
@@ -271,7 +269,7 @@ ANEW = """() => {
 }"""
 
 
-def test_brought_up_to_date(at: At, site: Site) -> None:  # noqa: F811
+def test_brought_up_to_date(at: At, site: Site) -> None:
     """When a live page has got another `main` everything is as it was: choices, line, an open list and its filter."""
     page = at(f"?{query({'route': ['GET /carts']})}#L10")
     text = (site.folder / site.page_of("file", "shop-cart.py")).read_text("utf-8")

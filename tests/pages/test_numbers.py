@@ -9,9 +9,9 @@ from typing import Any
 from playwright.sync_api import Page
 
 from reqcov.reports.text import percent, plural
-from tests.browser import Look, browser, look  # noqa: F401
+from tests.pages.browser import Look
+from tests.pages.sites import Site
 from tests.reading import run
-from tests.sites import Site, shop  # noqa: F401
 
 
 def tables(page: Page, within: str = "body") -> list[dict[str, str]]:
@@ -65,7 +65,7 @@ def file_cells(row: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def test_overview(look: Look, shop: Site) -> None:  # noqa: F811
+def test_overview(look: Look, shop: Site) -> None:
     """The first page says what `routes`, `report` and `doctor` say."""
     page = look(shop.url)
     routes, report = shop.ask("routes"), shop.ask("report")
@@ -87,17 +87,17 @@ def test_overview(look: Look, shop: Site) -> None:  # noqa: F811
         assert row["Routes"] == str(len(asked["routes"]))
 
 
-def test_routes(look: Look, shop: Site) -> None:  # noqa: F811
+def test_routes(look: Look, shop: Site) -> None:
     """The page of routes says what `routes` says."""
     assert tables(look(shop.url, "routes.html")) == list(map(route_cells, shop.ask("routes")["routes"]))
 
 
-def test_files(look: Look, shop: Site) -> None:  # noqa: F811
+def test_files(look: Look, shop: Site) -> None:
     """The page of files says what `report` says."""
     assert tables(look(shop.url, "files.html")) == list(map(file_cells, shop.ask("report")["files"]))
 
 
-def test_each_route(look: Look, shop: Site) -> None:  # noqa: F811
+def test_each_route(look: Look, shop: Site) -> None:
     """The page of a route says what `show` says: its functions with their lines, and its behaviours."""
     page = look(shop.url, "routes.html")
     links = page.eval_on_selector_all("tbody th a", "all => all.map((each) => [each.textContent, each.href])")
@@ -178,7 +178,7 @@ def expected(export: dict[str, Any], path: str) -> dict[int, tuple[str, str]]:
     return found
 
 
-def test_each_file(look: Look, shop: Site) -> None:  # noqa: F811
+def test_each_file(look: Look, shop: Site) -> None:
     """The page of a file says beside each line what `export json` says of it."""
     page = look(shop.url, "files.html")
     export = exported(shop)

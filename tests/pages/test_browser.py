@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from tests.browser import NARROW, Window, browser, overhanging, violations  # noqa: F401
+from tests.pages.browser import NARROW, Window, overhanging, violations
 
 POLICY = """<meta http-equiv="Content-Security-Policy" content="default-src 'none'">"""
 
@@ -34,14 +34,14 @@ def written(folder: Path, page: str) -> str:
 
 
 @pytest.mark.parametrize("what", WRONG)
-def test_minds_what_goes_wrong(browser: Browser, tmp_path: Path, what: str) -> None:  # noqa: F811
+def test_minds_what_goes_wrong(browser: Browser, tmp_path: Path, what: str) -> None:
     """Each of these is noticed."""
     window = Window(browser, written(tmp_path, WRONG[what]))
     window.close()
     assert window.wrong
 
 
-def test_minds_nothing_else(browser: Browser, tmp_path: Path) -> None:  # noqa: F811
+def test_minds_nothing_else(browser: Browser, tmp_path: Path) -> None:
     """A page with a script of its own, and something on the console that is no warning, is in order."""
     (tmp_path / "x.js").write_text("console.log('hello'); document.title = 'changed'")
     window = Window(browser, written(tmp_path, "<h1>A</h1><script src='x.js'></script>"), "index.html?a=b#c")
@@ -50,7 +50,7 @@ def test_minds_nothing_else(browser: Browser, tmp_path: Path) -> None:  # noqa: 
     assert window.wrong == []
 
 
-def test_sees_what_hangs_over(browser: Browser, tmp_path: Path) -> None:  # noqa: F811
+def test_sees_what_hangs_over(browser: Browser, tmp_path: Path) -> None:
     """What makes a page wider than its window is told, but not what can be scrolled within it."""
     within = "<div style='overflow: auto'><div style='width: 999px'>b</div></div>"
     window = Window(browser, written(tmp_path, within), size=NARROW)
@@ -59,7 +59,7 @@ def test_sees_what_hangs_over(browser: Browser, tmp_path: Path) -> None:  # noqa
     assert "DIV wide" in " ".join(overhanging(window.page))
 
 
-def test_sees_what_is_not_accessible(browser: Browser, tmp_path: Path) -> None:  # noqa: F811
+def test_sees_what_is_not_accessible(browser: Browser, tmp_path: Path) -> None:
     """axe-core is there, and finds text that is too pale in one colour scheme only."""
     style = "<style>p { color: #999 } @media (prefers-color-scheme: dark) { body { background: #000 } }</style>"
     site = written(tmp_path, f"{style}<main><h1>A</h1><p>pale</p></main>")

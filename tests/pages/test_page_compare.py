@@ -13,11 +13,11 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from reqcov.reports.text import printable
-from tests.browser import Look, browser, look  # noqa: F401
 from tests.hostile_store import MARKUP, ODD
+from tests.pages.browser import Look
+from tests.pages.sites import Site
 from tests.reading import run
 from tests.shop_store import ROOT
-from tests.sites import Site, hostile, shop  # noqa: F401
 
 OLD, NEW = "build:2026.1", "build:2026.2"
 CART, CHECKOUT = "route:GET /carts/{id:int}", "route:POST /carts/{id:int}/checkout"
@@ -155,19 +155,19 @@ PAIRS = {
 
 
 @pytest.mark.parametrize("kind", PAIRS)
-def test_lines(look: Look, shop: Site, kind: str) -> None:  # noqa: F811
+def test_lines(look: Look, shop: Site, kind: str) -> None:
     """Lines only left, only right and of both: in all, by file, and by function as people write them."""
     agree(shop, look(shop.url, PAIRS[kind].page), PAIRS[kind])
 
 
-def test_gaps(look: Look, hostile: Site) -> None:  # noqa: F811
+def test_gaps(look: Look, hostile: Site) -> None:
     """Lines are joined across what is no statement, and not across statements that neither side ran."""
     pair = Pair(f"route:POST {MARKUP[1]}", f"route:POST {MARKUP[2]}")
     found = agree(hostile, look(hostile.url, pair.page), pair)
     assert {ranges for file in found["files"] for row in file["functions"] for ranges in row[1:]} >= {"2, 4", "2-3"}
 
 
-def test_hostile_names(look: Look, hostile: Site) -> None:  # noqa: F811
+def test_hostile_names(look: Look, hostile: Site) -> None:
     """All names can be chosen and are text, and no file is lost for what it is called."""
     names = [printable(each) for each in (*MARKUP, *ODD)]
     pair = Pair(f"route:GET /{MARKUP[0]}", f"route:POST {MARKUP[0]}")
@@ -190,7 +190,7 @@ def state(page: Page) -> dict[str, list[str]]:
     return parse_qs(urlsplit(page.url).query)
 
 
-def test_choosing(look: Look, shop: Site) -> None:  # noqa: F811
+def test_choosing(look: Look, shop: Site) -> None:
     """From the page of a route: choose the other side by keyboard, swap, and load the address again."""
     page = look(shop.url, shop.page_of("route", "get-carts-id-int"))
     page.get_by_role("link", name="compare with another route").click()
@@ -216,7 +216,7 @@ def test_choosing(look: Look, shop: Site) -> None:  # noqa: F811
     agree(shop, page, swapped)
 
 
-def test_the_last_choice_counts(look: Look, shop: Site) -> None:  # noqa: F811
+def test_the_last_choice_counts(look: Look, shop: Site) -> None:
     """What arrives late of a side that is no longer chosen is not shown."""
     page = look(shop.url, f"compare.html?{urlencode({'left': CART})}")
     expect(page.locator("#left-requests")).not_to_be_empty()
@@ -238,7 +238,7 @@ def only(site: Site, side: str, other: str) -> set[tuple[str, int]]:
     return one - two
 
 
-def test_links_lead_to_the_files(look: Look, shop: Site) -> None:  # noqa: F811
+def test_links_lead_to_the_files(look: Look, shop: Site) -> None:
     """A function leads to its first line in the page of its file, with the same two sides."""
     page = look(shop.url, PAIRS["routes"].page)
     read(page)
@@ -248,7 +248,7 @@ def test_links_lead_to_the_files(look: Look, shop: Site) -> None:  # noqa: F811
     assert state(page) == {"left": [CART], "right": [CHECKOUT]}
 
 
-def test_same_on_both_sides(look: Look, shop: Site) -> None:  # noqa: F811
+def test_same_on_both_sides(look: Look, shop: Site) -> None:
     """Sides that ran the same are said to have."""
     page = look(shop.url, Pair(CART, CART).page)
     found = read(page)
@@ -258,7 +258,7 @@ def test_same_on_both_sides(look: Look, shop: Site) -> None:  # noqa: F811
     assert page.locator(".compared").count() == 0
 
 
-def test_what_was_dropped(look: Look, shop: Site) -> None:  # noqa: F811
+def test_what_was_dropped(look: Look, shop: Site) -> None:
     """Of an older build it is said how many lines are left out, for their functions have changed."""
     found = read(look(shop.url, PAIRS["builds"].page))
     old = shop.ask("show", "*", "--build", "2026.1")
@@ -274,7 +274,7 @@ def test_what_was_dropped(look: Look, shop: Site) -> None:  # noqa: F811
 
 
 @pytest.mark.parametrize("end", ["left", "right"])
-def test_a_side_that_is_gone(look: Look, shop: Site, end: str) -> None:  # noqa: F811
+def test_a_side_that_is_gone(look: Look, shop: Site, end: str) -> None:
     """An old link to what is no longer there gets one sentence, and the other side stays chosen."""
     sides = {"left": CART, "right": CART} | {end: "route:GET /gone"}
     page = look(shop.url, f"compare.html?{urlencode(sides)}")
@@ -289,7 +289,7 @@ def test_a_side_that_is_gone(look: Look, shop: Site, end: str) -> None:  # noqa:
     agree(shop, page, Pair(**({other: CART} | {end: CHECKOUT})))
 
 
-def test_sorting_and_opening(look: Look, shop: Site) -> None:  # noqa: F811
+def test_sorting_and_opening(look: Look, shop: Site) -> None:
     """The files sort by their numbers; what is open stays with its file, also when the sides are swapped."""
     page = look(shop.url, PAIRS["routes"].page)
     page.locator(".compared summary").nth(1).click()
