@@ -48,12 +48,19 @@ def command(folder: Path, store: Path, chosen: Chosen) -> None:
         site = Site(view)
         names = sorted(site.names(), key=lambda name: name != OURS)  # first: what is cut short is a report as well
         for name in tracked(names, "Writing"):
-            file = folder / name
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(site.render(name))
+            _write(folder / name, site.render(name))
     _tidy(folder, set(names))
     pages = sum(name.endswith(".html") for name in names)
     say(f"{plural(pages, 'page')} written; open {folder / 'index.html'}")
+
+
+def _write(file: Path, content: bytes) -> None:
+    """Raises ReqcovError where that is not possible: it is not the store's fault."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+    except OSError as error:
+        raise ReqcovError(f"{file} can't be written: {error.strerror}; name another folder with -o.") from error
 
 
 def _tidy(folder: Path, names: Collection[str]) -> None:
