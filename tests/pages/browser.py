@@ -1,8 +1,4 @@
-"""A real Chromium to look at pages with, which minds whatever goes wrong in them.
-
-A test module imports the fixtures `browser` and `look`. The browser is one module's, not the session's: as long as it
-is open, Playwright's event loop runs on the main thread, where other tests start loops of their own.
-"""
+"""A real Chromium to look at pages with, which minds whatever goes wrong in them."""
 
 from __future__ import annotations
 
@@ -65,19 +61,38 @@ Look = Callable[..., "Page"]
 """As `Window.open`."""
 
 
-@pytest.fixture
-def look(browser: Browser) -> Iterator[Look]:
-    """Opens pages; after the test, nothing may have gone wrong in any of them."""
-    windows: list[Window] = []
+@pytest.fixture(scope="package")
+def kept(browser: Browser) -> Iterator[dict[str, Window]]:
+    """By site, a window for one test after the other: opening one takes as long as most tests do."""
+    windows: dict[str, Window] = {}
+    yield windows
+    for window in windows.values():
+        window.context.close()
 
-    def look(*place: Any, **options: Any) -> Page:
-        windows.append(Window(browser, *place, **options))
-        return windows[-1].page
+
+@pytest.fixture
+def look(browser: Browser, kept: dict[str, Window]) -> Iterator[Look]:
+    """Opens pages; after the test, nothing may have gone wrong in any of them."""
+    used: list[Window] = []
+
+    def look(site: str, *place: Any, **options: Any) -> Page:
+        window = kept.pop(site, None)
+        if window is None:
+            window = Window(browser, site, *place, **options)
+        else:
+            window.open(*place, **options)
+        used.append(window)
+        return window.page
 
     yield look
-    for window in windows:
-        window.close()
-    wrong = [each for window in windows for each in window.wrong]
+    wrong = []
+    for window in used:
+        window.rest()
+        wrong += window.wrong
+        if window.site.startswith("file:") and not window.wrong and window.site not in kept:
+            kept[window.site] = window
+        else:
+            window.context.close()
     assert wrong == [], wrong  # said again, for pytest explains assertions of test modules only
 
 
@@ -106,9 +121,20 @@ class Window:
         self.page = self.context.new_page()
         self.page.goto(name)
 
-    def close(self) -> None:
-        """Close it once the page has come to rest: what is wrong is told a moment after it went wrong."""
+    def open(self, name: str = "index.html", size: tuple[int, int] = WIDE, scheme: str = "light") -> None:
+        """Show another page of the same site, as in a new window."""
+        self.page.set_viewport_size({"width": size[0], "height": size[1]})
+        self.page.emulate_media(color_scheme=scheme)
+        self.page.goto("about:blank")  # where only the fragment differs, nothing would be loaded
+        self.page.goto(name)
+
+    def rest(self) -> None:
+        """Wait until the page has come to rest: what is wrong is told a moment after it went wrong."""
         self.page.evaluate("new Promise((rest) => requestAnimationFrame(() => setTimeout(rest)))")
+
+    def close(self) -> None:
+        """Close it once the page has come to rest."""
+        self.rest()
         self.context.close()
 
     def _mind(self, wrong: bool, what: str) -> None:

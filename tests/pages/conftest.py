@@ -12,7 +12,7 @@ import pytest
 from reqcov.ui import app, latest
 from reqcov.ui.app import Pages
 from tests.live import served
-from tests.pages.browser import Look, browser, look  # noqa: F401
+from tests.pages.browser import Look, browser, kept, look  # noqa: F401
 from tests.pages.cart_site import at, site  # noqa: F401
 from tests.pages.sites import Site, hostile, shop  # noqa: F401
 

@@ -230,6 +230,7 @@ def test_the_last_choice_counts(look: Look, shop: Site) -> None:
     page.wait_for_function("Object.keys(reqcov.taken).some((name) => name.includes('/route-post-carts-'))")
     assert read(page) == before
     expect(page.locator("#right-requests")).to_contain_text(f"{shop.ask('show', 'GET /search')['requests']:,} ")
+    page.unroute_all()
 
 
 def only(site: Site, side: str, other: str) -> set[tuple[str, int]]:

@@ -208,6 +208,20 @@ def fetched(page: Page, name: str) -> None:
         page.evaluate(f"fetch('{name}')")
 
 
+@pytest.fixture
+def window(browser: Browser) -> Iterator[Callable[..., Window]]:
+    """Opens pages in which something is to go wrong."""
+    opened: list[Window] = []
+
+    def window(*place: Any) -> Window:
+        opened.append(Window(browser, *place))
+        return opened[-1]
+
+    yield window
+    for each in opened:
+        each.close()
+
+
 AGE = re.compile(r", (\d+) (s|min|h|days) ago")
 
 
@@ -235,9 +249,9 @@ def test_age(window: Callable[..., Window], store: Path, live: str) -> None:
     assert age(page) == (2, "h")
 
 
-def test_age_of_a_folder(look: Look, shop: Site) -> None:
+def test_age_of_a_folder(window: Callable[..., Window], shop: Site) -> None:
     """On disk it is told by the clock of who reads it."""
-    page = look(shop.url)
+    page = window(shop.url).page
     newest = datetime.fromisoformat(str(page.get_attribute("#newest", "datetime")))
     for later, told in (
         (timedelta(seconds=-30), (0, "s")),
@@ -249,20 +263,6 @@ def test_age_of_a_folder(look: Look, shop: Site) -> None:
         page.clock.set_fixed_time(newest + later)
         page.reload()
         assert age(page) == told
-
-
-@pytest.fixture
-def window(browser: Browser) -> Iterator[Callable[..., Window]]:
-    """Opens pages in which something is to go wrong."""
-    opened: list[Window] = []
-
-    def window(*place: Any) -> Window:
-        opened.append(Window(browser, *place))
-        return opened[-1]
-
-    yield window
-    for each in opened:
-        each.close()
 
 
 def test_the_server_is_away(window: Callable[..., Window], store: Path, live: str) -> None:
