@@ -88,6 +88,13 @@ def test_pages_behind_a_token(sig: signal.Signals, store: Path) -> None:
         assert server.end(sig) == (0, "")
 
 
+def test_bodies_are_not_kept(store: Path) -> None:
+    """What no form of ours can be is refused before it is read, whoever sends it."""
+    with serving("--store", store) as pages:
+        answer = httpx.post(pages.url.partition("?")[0], content=b"x" * 20_000, timeout=PATIENCE)
+        assert answer.status_code == 413
+
+
 def test_every_token_is_another(store: Path) -> None:
     """Unless one is given."""
     with serving("--store", store) as one, serving("--store", store) as two:

@@ -90,8 +90,11 @@ def listening(pages: Any, host: str, port: int) -> Any:
     """A server that listens, and does not serve yet. Raises ConfigError where it can't."""
     from waitress import create_server
 
+    from reqcov.ui.exchange import LONGEST_FORM
+
+    options = {"threads": THREADS, "ident": None, "max_request_body_size": LONGEST_FORM}
     try:
-        return create_server(pages, host=host.strip("[]"), port=port, threads=THREADS, ident=None)
+        return create_server(pages, host=host.strip("[]"), port=port, **options)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise ConfigError(f"Port {port} of {host} is in use; take another one with --port, or 0.") from error

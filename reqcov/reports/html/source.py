@@ -32,14 +32,17 @@ _known: dict[_TokenType, str] = {}
 def highlighted(text: str) -> list[Markup]:
     """Every line of a Python source, with each token in a span of its class."""
     made: list[list[str]] = [[]]
-    for kind, value in PythonLexer(stripnl=False, ensurenl=False).get_tokens("\n".join(lines(text))):
+    all_lines = lines(text)
+    # Lines of white space only are nothing to the lexer: it would look through all that follow, at each of them again.
+    told = "\n".join("" if line.isspace() else line for line in all_lines)
+    for kind, value in PythonLexer(stripnl=False, ensurenl=False).get_tokens(told):
         name = _class_of(kind)
         for number, part in enumerate(value.split("\n")):
             if number:
                 made.append([])
             if part:
                 made[-1].append(f'<span class="{name}">{visible(part)}</span>' if name else visible(part))
-    return [Markup("".join(parts)) for parts in made]
+    return [Markup("".join(parts) or visible(line)) for parts, line in zip(made, all_lines, strict=True)]
 
 
 def visible(text: str) -> str:
