@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +19,8 @@ from reqcov.reports.html import writing
 from reqcov.reports.html.links import file_page, route_page, side_script
 from tests.load.big_store import make
 from tests.reading import Project, run
+from tests.stores import DAY, TODAY, Request, Server
+from tests.stores import Project as Files
 from tests.test_cli import on_terminal
 
 WEB = """\
@@ -104,6 +107,41 @@ def test_a_file_is_no_folder(project: Project, tmp_path: Path) -> None:
     assert said.status == 1
     assert said.err == f"Error: {project.store} is a file; name a folder with -o.\n"
     assert run("routes", "--store", project.store).status == 0
+
+
+def test_a_folder_that_can_not_be_written(project: Project, tmp_path: Path) -> None:
+    """It is told what can't be written, which is not the store."""
+    folder = tmp_path / "report"
+    assert run("html", "-o", folder, "--store", project.store).status == 0
+    shutil.rmtree(folder / "file")
+    (folder / "file").write_text("in the way")
+    said = run("html", "-o", folder, "--store", project.store)
+    assert said.status == 1
+    assert said.err.startswith(f"Error: {folder / file_page('shop/web.py')} can't be written: ")
+    assert said.err.endswith("; name another folder with -o.\n")
+
+
+def test_a_job_that_is_called_like_a_path(tmp_path: Path) -> None:
+    """Its page is about the job alone, not about the requests to that path."""
+    server = Server(Files(tmp_path))
+    requests = [Request("/orders")] * 5 + [Request("/orders", method="")] * 2
+    server.serve(tmp_path / "reqcov.sqlite3", *requests)
+    assert run("html", "-o", tmp_path / "html", "--store", tmp_path / "reqcov.sqlite3").status == 0
+    for route, requests_to_it in (("/orders", 2), ("GET /orders", 5)):
+        assert f"<b>{requests_to_it}</b> <span>requests," in (tmp_path / "html" / route_page(route)).read_text()
+
+
+@pytest.mark.parametrize(("days", "period"), [(100, "a day"), (101, "a week"), (2_100, "a week"), (20_000, "10 weeks")])
+def test_many_days(days: int, period: str, tmp_path: Path) -> None:
+    """The first page stays small, also where a server once believed that it was 1970."""
+    server = Server(Files(tmp_path))
+    store, folder = tmp_path / "reqcov.sqlite3", tmp_path / "html"
+    server.serve(store, Request(when=(TODAY - days + 1) * DAY), Request(), Request())
+    assert run("html", "-o", folder, "--store", store).status == 0
+    page = (folder / "index.html").read_text()
+    assert f"each bar {period}" in page
+    assert f"most in {period}: 2<" in page
+    assert page.count('<rect class="hit"') <= 300
 
 
 def test_an_empty_folder_will_do(project: Project, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import subprocess
 import sys
@@ -11,6 +12,8 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
 import reqcov
 import reqcov.ui
@@ -299,14 +302,82 @@ def test_redirects_lead_to_no_other_server(kind: str, store: Path) -> None:
             assert re.fullmatch(rb"\./[^/\\\r\n]*\?a=%0d%0ab(&c=%C3%A9)?", found[1]), found[1]
 
 
-def test_with_an_older_asgiref(store: Path) -> None:
-    """There, the path holds the prefix still."""
-    pages = reqcov.ui.app(store, insecure=True)
+@pytest.mark.parametrize("kind", ["wsgi", "asgi"])
+@pytest.mark.parametrize("prefix", ["/data", "/assets"])
+def test_prefixes_that_are_called_like_folders_of_ours(prefix: str, kind: str, store: Path) -> None:
+    """What is below the prefix is taken from the path once."""
+    own = not_there if kind == "wsgi" else not_there_in_asgi
+    app = reqcov.ui.mount(own, prefix, reqcov.ui.app(store, insecure=True))
+    with served(app, kind) as port, httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client:
+        for name in ("", "data/now.json", "assets/style.css"):
+            assert client.get(f"{prefix}/{name}").status_code == 200, name
 
-    def older(environ: dict[str, Any], start_response: Any) -> Any:
-        return pages({**environ, "SCRIPT_NAME": "/reqcov"}, start_response)
 
-    with served(older) as port, httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client:
-        assert client.get("/reqcov/routes.html").status_code == 200
-        assert client.get("/reqcov").headers["Location"] == "./reqcov/"
-        assert client.get("/routes.html").status_code == 200
+def not_there(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+    start_response("404 Not Found", [])
+    return []
+
+
+async def not_there_in_asgi(scope: Any, receive: Any, send: Any) -> None:
+    assert scope["type"] != "http"
+
+
+@pytest.mark.parametrize("before", ["", "/api"])
+def test_behind_a_proxy_and_below_a_framework(before: str, store: Path) -> None:
+    """Proxies leave the prefix that the server was told in the path, or take it away; frameworks mount in both."""
+    api = Starlette(routes=[Mount("/reqcov", reqcov.ui.as_asgi(reqcov.ui.app(store, insecure=True)))])
+
+    async def server(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            scope = {**scope, "root_path": "/api", "path": before + scope["path"]}
+        await api(scope, receive, send)
+
+    with served(server, "asgi") as port, httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client:
+        for name in ("", "data/now.json", "assets/style.css"):
+            assert client.get(f"/reqcov/{name}").status_code == 200, name
+
+
+def asked(app: Any, *, query: bytes = b"", headers: Any = (), body: Iterator[bytes] | None = None) -> Any:
+    """The messages that answer one request to an ASGI app, of a server that passes on all it is sent."""
+    sent = []
+
+    async def receive() -> Any:
+        part = next(body, None) if body else None
+        return {"type": "http.request", "body": part or b"", "more_body": part is not None}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/",
+        "query_string": query,
+        "headers": [(b"host", b"x"), *headers],
+    }
+    asyncio.run(app({**scope, "http_version": "2", "scheme": "https"}, receive, send))
+    return sent
+
+
+def test_cookies_over_http2(store: Path) -> None:
+    """There each may come in a header of its own."""
+    pages = reqcov.ui.as_asgi(reqcov.ui.app(store, token=TOKEN))
+    token = TOKEN.replace(" ", "+").encode()
+    headers = dict(asked(pages, query=b"token=" + token)[0]["headers"])
+    cookie = headers[b"set-cookie"].partition(b";")[0]
+    for cookies in ([cookie], [b"a=1", cookie], [cookie, b"a=1"]):
+        assert asked(pages, headers=[(b"cookie", each) for each in cookies])[0]["status"] == 405, "signed in"
+    assert asked(pages, headers=[(b"cookie", b"a=1")])[0]["status"] == 401
+
+
+def test_queries_that_are_no_text(store: Path) -> None:
+    """Some servers pass them on as they are."""
+    pages = reqcov.ui.as_asgi(reqcov.ui.app(store, token=TOKEN))
+    assert asked(pages, query=b"q=\xff\xfe")[0]["status"] == 401
+
+
+def test_bodies_are_not_kept(store: Path) -> None:
+    """Nobody has to be let in to send one that does not end."""
+    parts = iter([b"x" * 1_000] * 1_000)
+    assert asked(reqcov.ui.as_asgi(reqcov.ui.app(store, token=TOKEN)), body=parts)[0]["status"] == 401
+    assert len(list(parts)) > 900

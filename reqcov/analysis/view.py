@@ -76,15 +76,16 @@ class View:
         all_routes: Mapping[int, Route],
         all_hits: Mapping[int, list[Hit]],
         all_requests: float,
+        routes: Mapping[int, Route],
     ) -> None:
-        """Of `all_hits`, which fit `chosen` but for their routes, look at those to the routes asked for."""
+        """Of `all_hits`, which fit `chosen` but for their routes, look at those to `routes`, that were asked for."""
         self.codebase = codebase
         self.files = codebase.files
         """By path in order, every measured file that was imported in the builds asked for."""
         self.chosen = chosen
         self.all_routes = all_routes
         """By id, with or without requests."""
-        self.routes = chosen.pick(all_routes)
+        self.routes = routes
         """Of these, the ones that were asked for."""
         self.all_hits = all_hits
         """By the id of their route, the requests to all routes that fit otherwise."""
@@ -116,12 +117,14 @@ class View:
         by_route: dict[int, list[Hit]] = defaultdict(list)
         for hit in hits:
             by_route[hit.route].append(hit)
-        return cls(codebase, chosen, reader.routes(), dict(by_route), sum(hit.requests for hit in hits))
+        routes = reader.routes()
+        return cls(codebase, chosen, routes, dict(by_route), sum(hit.requests for hit in hits), chosen.pick(routes))
 
     def of_route(self, context: str) -> View:
-        """The same look at the requests to this route alone."""
+        """The same look at the requests to this route alone: not at those to `GET /a` where a job is called `/a`."""
         chosen = replace(self.chosen, routes=(context,))
-        return View(self.codebase, chosen, self.all_routes, self.all_hits, self.all_requests)
+        routes = {key: route for key, route in self.routes.items() if route.context == context}
+        return View(self.codebase, chosen, self.all_routes, self.all_hits, self.all_requests, routes)
 
     @cached_property
     def covered(self) -> dict[str, Mask]:

@@ -36,8 +36,6 @@ class Request:
 
     def __init__(self, environ: Environ) -> None:
         prefix, path = environ.get("SCRIPT_NAME", ""), environ.get("PATH_INFO", "")
-        if prefix and (path == prefix or path.startswith(prefix + "/")):  # by asgiref before 3.8
-            path = path[len(prefix) :]
         self.environ = environ
         self.method: str = environ["REQUEST_METHOD"]
         self.prefix: str = quote(prefix.rstrip("/"), encoding="latin-1")

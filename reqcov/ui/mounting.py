@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from typing import Any
+from urllib.parse import quote
 
 from asgiref.sync import ThreadSensitiveContext
 from asgiref.wsgi import WsgiToAsgi
@@ -11,6 +12,7 @@ from asgiref.wsgi import WsgiToAsgi
 from reqcov.asgi import single_callable
 from reqcov.errors import ConfigError
 from reqcov.types import ASGIApp, Environ, Message, Receive, Scope, Send
+from reqcov.ui.exchange import LONGEST_FORM, SAFE
 from reqcov.wrapper import protocol
 
 
@@ -56,22 +58,64 @@ def _in_asgi(app: Any, prefix: str, pages: Any) -> Any:
 
 def as_asgi(pages: Callable[..., Iterable[bytes]]) -> ASGIApp:
     """The pages as an ASGI app, for what a framework mounts by itself."""
-    app = WsgiToAsgi(pages)  # type: ignore[no-untyped-call]
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         messages: list[Message] = []
+        prefix, path = split(scope)
+
+        def mounted(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+            return pages({**environ, "SCRIPT_NAME": prefix.encode().decode("latin-1")}, start_response)
 
         async def keep(message: Message) -> None:
             messages.append(message)
 
+        # Versions of asgiref differ in what they take from a path that holds the prefix.
+        headers, query = with_one_cookie_header(scope["headers"]), quote(scope["query_string"], safe=SAFE).encode()
+        scope = {**scope, "root_path": "", "path": path, "headers": headers, "query_string": query}
+        app = WsgiToAsgi(mounted)  # type: ignore[no-untyped-call]
         async with ThreadSensitiveContext():  # while a page is made, synchronous code of the app goes on elsewhere
-            await app(scope, receive, keep)
+            await app(scope, short(receive), keep)
         # Not from the thread: servers would go on reading from the connection in the context that asgiref makes there,
         # and the next request would be sent to that thread, which has ended.
         for message in messages:
             await send(message)
 
     return answer
+
+
+def split(scope: Scope) -> tuple[str, str]:
+    """The prefix below which an ASGI app is mounted, and the path below that."""
+    root, path = scope.get("root_path", "").rstrip("/"), scope["path"]
+    # Where a proxy takes away what the app was told, only the framework's mount is in the path; Starlette tells both.
+    mount = root.removeprefix(scope.get("app_root_path", "").rstrip("/"))
+    for prefix in (root, mount):
+        if within(path, prefix):
+            return root, path[len(prefix) :]
+    return root, path
+
+
+def with_one_cookie_header(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Over HTTP/2 each cookie may come in a header of its own; asgiref would put commas between them."""
+    headers = list(headers)
+    cookies = [value for name, value in headers if name == b"cookie"]
+    rest = [(name, value) for name, value in headers if name != b"cookie"]
+    return [*rest, (b"cookie", b"; ".join(cookies))] if cookies else rest
+
+
+def short(receive: Receive) -> Receive:
+    """Of a body, no more than a form of ours may have: asgiref keeps all that anybody sends."""
+    left = LONGEST_FORM
+
+    async def receive_some() -> Message:
+        nonlocal left
+        message = await receive()
+        if message["type"] == "http.request":
+            body = message.get("body", b"")[:left]
+            left -= len(body)
+            message = {**message, "body": body, "more_body": left > 0 and message.get("more_body", False)}
+        return message
+
+    return receive_some
 
 
 def within(path: str, prefix: str) -> bool:

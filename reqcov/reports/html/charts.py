@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -16,6 +17,8 @@ WIDTH = 1000
 HEIGHT = 120
 MANY_DAYS = 100
 """More are told by the week."""
+MANY_WEEKS = 300
+"""More are told by several: a server may once have believed that it was 1970."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +34,14 @@ class Bar:
     requests: int
 
 
+def days_of_a_bar(days: int) -> int:
+    """One, or as many whole weeks as it takes for the bars to be few."""
+    return 7 * math.ceil(days / 7 / MANY_WEEKS) if days > MANY_DAYS else 1
+
+
 def bars(days: Sequence[DayRow]) -> list[Bar]:
-    """One for each day, or for each week where that is too many; the highest takes all of the height."""
-    size = 7 if len(days) > MANY_DAYS else 1
+    """One for each day, or for some weeks where that is too many; the highest takes all of the height."""
+    size = days_of_a_bar(len(days))
     spans = [days[start : start + size] for start in range(0, len(days), size)]
     counts = [sum(row.requests for row in span) for span in spans]
     step, most = WIDTH / len(spans), max(counts) or 1

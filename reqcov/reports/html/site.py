@@ -13,7 +13,7 @@ from reqcov.analysis.report import Report, report
 from reqcov.analysis.routes import Routes, routes
 from reqcov.analysis.view import View
 from reqcov.reports.html import links, scripts
-from reqcov.reports.html.charts import bars
+from reqcov.reports.html.charts import bars, days_of_a_bar
 from reqcov.reports.html.filepage import file_context
 from reqcov.reports.html.routepage import route_context
 from reqcov.reports.html.templating import environment, given
@@ -85,6 +85,7 @@ class Site:
         return routes(self._view)
 
     def _index(self) -> str:
+        size = days_of_a_bar(len(self._overview.days))
         ranked = sorted(self._report.files, key=lambda row: (row.missed - row.statements, row.path))
         return self._page(
             "index.html",
@@ -93,6 +94,7 @@ class Site:
             files=ranked[:TOP],
             top=TOP,
             bars=bars(self._overview.days),
+            period={1: "a day", 7: "a week"}.get(size, f"{size // 7} weeks"),
         )
 
     def _compare(self) -> str:

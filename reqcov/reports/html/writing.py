@@ -11,6 +11,7 @@ from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
+from reqcov.errors import ReqcovError
 from reqcov.reports.html.site import Site
 
 MANY = 200
@@ -29,7 +30,7 @@ _site: list[Site] = []
 def written(site: Site, folder: Path, names: Sequence[str]) -> Iterator[str]:
     """Write the pages of these names, in this order or nearly so, and tell each that is written.
 
-    Raises OSError where one can't be written.
+    Raises ReqcovError where one can't be written.
     """
     processes = len(os.sched_getaffinity(0)) if sys.platform == "linux" and len(names) >= MANY else 1
     if processes == 1:
@@ -40,20 +41,19 @@ def written(site: Site, folder: Path, names: Sequence[str]) -> Iterator[str]:
 
 
 def _through(pool: ProcessPoolExecutor, results: Iterator[str]) -> Iterator[str]:
-    """All results, or none of what is still to be done where somebody loses interest in them."""
+    """All results; who loses interest in them ends the processes, too."""
     with pool:
-        try:
-            yield from results
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+        yield from results
 
 
 def write(site: Site, folder: Path, name: str) -> str:
-    """Write one page."""
-    file = folder / name
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_bytes(site.render(name))
+    """Write one page. Raises ReqcovError where that is not possible: it is not the store's fault."""
+    file, content = folder / name, site.render(name)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+    except OSError as error:
+        raise ReqcovError(f"{file} can't be written: {error.strerror}; name another folder with -o.") from error
     return name
 
 
