@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from reqcov.cli.html import OURS
+from reqcov.reports.html import writing
 from reqcov.reports.html.links import file_page, route_page, side_script
+from tests.load.big_store import make
 from tests.reading import Project, run
 from tests.stores import DAY, TODAY, Request, Server
 from tests.stores import Project as Files
@@ -172,6 +180,58 @@ def test_a_terminal_shows_how_far_it_is(project: Project, tmp_path: Path) -> Non
     assert "Writing" in said
     assert "100%" in said
     assert said.rstrip().endswith("index.html")
+
+
+def by_processes(count: int, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run `reqcov html` on a machine with so many processors, with pages enough for all of them."""
+    code = (
+        "import os; from reqcov.reports.html import writing; from reqcov.cli import main\n"
+        f"writing.MANY = writing.CHUNK = 1; os.sched_getaffinity = lambda pid: range({count}); main()"
+    )
+    words = [sys.executable, "-W", "error", "-c", code, "html", *map(str, arguments)]
+    return subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_several_processes_write_the_same_pages(project: Project, tmp_path: Path) -> None:
+    """However many there are, each page is what one would have written."""
+    for count in (1, 3):
+        said = by_processes(count, "-o", tmp_path / str(count), "--store", project.store)
+        assert (said.returncode, said.stderr) == (0, "")
+    names = written(tmp_path / "1")
+    assert names == written(tmp_path / "3")
+    for name in names:
+        assert (tmp_path / "3" / name).read_bytes() == (tmp_path / "1" / name).read_bytes(), name
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_where_a_page_cannot_be_written(project: Project, tmp_path: Path, count: int) -> None:
+    """One sentence tells, whichever process it was."""
+    folder = tmp_path / "report"
+    (folder / "data").mkdir(parents=True)
+    (folder / OURS).write_text("")
+    (folder / "route").write_text("in the way")
+    said = by_processes(count, "-o", folder, "--store", project.store)
+    assert (said.returncode, said.stdout) == (1, "")
+    assert said.stderr.startswith("Error: ")
+    assert f"{folder / 'route'}" in said.stderr
+    assert said.stderr.count("\n") == 1
+
+
+def test_ctrl_c_ends_all_of_it(tmp_path: Path) -> None:
+    """No process goes on writing, and none complains."""
+    store, folder = tmp_path / "reqcov.sqlite3", tmp_path / "report"
+    make(store, requests=5_000, routes=20, behaviours=200, files=2 * writing.MANY, functions=8, days=2)
+    command = [sys.executable, "-m", "reqcov", "html", "-o", folder, "--store", store]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True) as process:
+        while not (folder / "route").exists() and process.poll() is None:
+            time.sleep(0.001)
+        os.killpg(process.pid, signal.SIGINT)
+        _, complaint = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert complaint.strip() == b"Aborted!"
+    assert len(list(folder.rglob("*.html"))) < writing.MANY
+    with pytest.raises(ProcessLookupError):
+        os.killpg(process.pid, 0)
 
 
 def test_choices_hold_for_every_page(project: Project, tmp_path: Path) -> None:

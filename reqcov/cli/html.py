@@ -39,6 +39,7 @@ def command(folder: Path, store: Path, chosen: Chosen) -> None:
     runs, who runs each line of each file, and how any two routes, builds or labels differ. They hold your source code.
     """
     from reqcov.reports.html.site import Site
+    from reqcov.reports.html.writing import write, written
 
     if folder.exists() and not folder.is_dir():
         raise ReqcovError(f"{folder} is a file; name a folder with -o.")
@@ -47,20 +48,13 @@ def command(folder: Path, store: Path, chosen: Chosen) -> None:
     with view_of(store, chosen) as view:
         site = Site(view)
         names = sorted(site.names(), key=lambda name: name != OURS)  # first: what is cut short is a report as well
-        for name in tracked(names, "Writing"):
-            _write(folder / name, site.render(name))
+        write(site, folder, names[0])
+        view.codebase.complete()  # nobody but us may read the store: a connection does not survive a fork
+        for _ in tracked(written(site, folder, names[1:]), "Writing", len(names) - 1):
+            pass
     _tidy(folder, set(names))
     pages = sum(name.endswith(".html") for name in names)
     say(f"{plural(pages, 'page')} written; open {folder / 'index.html'}")
-
-
-def _write(file: Path, content: bytes) -> None:
-    """Raises ReqcovError where that is not possible: it is not the store's fault."""
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(content)
-    except OSError as error:
-        raise ReqcovError(f"{file} can't be written: {error.strerror}; name another folder with -o.") from error
 
 
 def _tidy(folder: Path, names: Collection[str]) -> None:

@@ -188,11 +188,15 @@ def tell(answer: T, output: str, for_people: Callable[[T], None]) -> None:
         for_people(answer)
 
 
-def tracked(things: Any, what: str = "Parsing") -> Any:
-    """The same things; while somebody goes through many of them, a terminal shows how far that has come."""
-    if len(things) < MANY or not sys.stderr.isatty():
+def tracked(things: Any, what: str = "Parsing", count: int | None = None) -> Any:
+    """The same things; while somebody goes through many of them, a terminal shows how far that has come.
+
+    `count` is how many there are, where they can't be counted.
+    """
+    count = len(things) if count is None else count
+    if count < MANY or not sys.stderr.isatty():
         return things
     from rich.console import Console
     from rich.progress import track
 
-    return track(things, what, console=Console(stderr=True), transient=True)
+    return track(things, what, total=count, console=Console(stderr=True), transient=True)
