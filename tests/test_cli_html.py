@@ -131,6 +131,14 @@ def test_a_job_that_is_called_like_a_path(tmp_path: Path) -> None:
         assert f"<b>{requests_to_it}</b> <span>requests," in (tmp_path / "html" / route_page(route)).read_text()
 
 
+def test_estimates_of_less_than_one_request(tmp_path: Path) -> None:
+    """They are told as 0 requests, and have pages."""
+    server = Server(Files(tmp_path))
+    server.serve(tmp_path / "reqcov.sqlite3", Request("/rare", weight=0.25))
+    assert run("html", "-o", tmp_path / "html", "--store", tmp_path / "reqcov.sqlite3").status == 0
+    assert "<b>0</b> <span>requests," in (tmp_path / "html" / route_page("GET /rare")).read_text()
+
+
 @pytest.mark.parametrize(("days", "period"), [(100, "a day"), (101, "a week"), (2_100, "a week"), (20_000, "10 weeks")])
 def test_many_days(days: int, period: str, tmp_path: Path) -> None:
     """The first page stays small, also where a server once believed that it was 1970."""
