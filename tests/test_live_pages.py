@@ -381,3 +381,18 @@ def test_bodies_are_not_kept(store: Path) -> None:
     parts = iter([b"x" * 1_000] * 1_000)
     assert asked(reqcov.ui.as_asgi(reqcov.ui.app(store, token=TOKEN)), body=parts)[0]["status"] == 401
     assert len(list(parts)) > 900
+
+
+def test_who_leaves_while_asking(store: Path) -> None:
+    """That is no fault of the app's: nothing is raised, and nothing answered."""
+    pages = reqcov.ui.as_asgi(reqcov.ui.app(store, token=TOKEN))
+    messages = iter([{"type": "http.request", "body": b"token=", "more_body": True}, {"type": "http.disconnect"}])
+
+    async def receive() -> Any:
+        return next(messages)
+
+    async def send(message: Any) -> None:
+        raise AssertionError(message)
+
+    scope = {"type": "http", "method": "POST", "path": "/", "query_string": b"", "headers": []}
+    asyncio.run(pages({**scope, "http_version": "1.1", "scheme": "http"}, receive, send))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
 
@@ -74,7 +75,8 @@ def as_asgi(pages: Callable[..., Iterable[bytes]]) -> ASGIApp:
         scope = {**scope, "root_path": "", "path": path, "headers": headers, "query_string": query}
         app = WsgiToAsgi(mounted)  # type: ignore[no-untyped-call]
         async with ThreadSensitiveContext():  # while a page is made, synchronous code of the app goes on elsewhere
-            await app(scope, short(receive), keep)
+            with suppress(Gone):
+                await app(scope, short(receive), keep)
         # Not from the thread: servers would go on reading from the connection in the context that asgiref makes there,
         # and the next request would be sent to that thread, which has ended.
         for message in messages:
@@ -102,6 +104,10 @@ def with_one_cookie_header(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple
     return [*rest, (b"cookie", b"; ".join(cookies))] if cookies else rest
 
 
+class Gone(Exception):
+    """Who asks has left before all was said: asgiref would have the server log that as a fault of the app."""
+
+
 def short(receive: Receive) -> Receive:
     """Of a body, no more than a form of ours may have: asgiref keeps all that anybody sends."""
     left = LONGEST_FORM
@@ -109,11 +115,11 @@ def short(receive: Receive) -> Receive:
     async def receive_some() -> Message:
         nonlocal left
         message = await receive()
-        if message["type"] == "http.request":
-            body = message.get("body", b"")[:left]
-            left -= len(body)
-            message = {**message, "body": body, "more_body": left > 0 and message.get("more_body", False)}
-        return message
+        if message["type"] == "http.disconnect":
+            raise Gone
+        body = message.get("body", b"")[:left]
+        left -= len(body)
+        return {**message, "body": body, "more_body": left > 0 and message.get("more_body", False)}
 
     return receive_some
 
