@@ -20,7 +20,7 @@ STORES = {"shop": shop_store.made, "hostile": hostile_store.fill}
 
 
 @click.command()
-@click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("/tmp/shots"), show_default=True)
+@click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("build/screenshots"), show_default=True)
 @click.option("--store", default="shop", show_default=True, help="shop, hostile, or a store of your own.")
 @click.option(
     "--page", "wanted", multiple=True, help="A page, with its query and fragment; otherwise one of each kind."
