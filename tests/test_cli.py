@@ -93,9 +93,9 @@ def test_as_a_module_and_by_its_version(store: Path) -> None:
     assert said.stdout == run("routes", "--store", store).out
 
 
-@pytest.mark.parametrize("package", ["click", "rich"])
+@pytest.mark.parametrize("package", ["click", "jinja2", "pygments", "rich", "waitress"])
 def test_without_its_packages(package: str) -> None:
-    """Where click or rich is not installed, one sentence says what to install."""
+    """Where one of them is not installed, one sentence says what to install."""
     code = (
         "import sys\n"
         "class Blocked:\n"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import importlib.util
 import ipaddress
 import secrets
 import signal
@@ -50,11 +49,6 @@ def command(store: Path, host: str, port: int, token: str | None, insecure: bool
         raise click.UsageError("--insecure asks for no token; leave out --insecure, or --token and REQCOV_TOKEN.")
     if insecure and not is_loopback(host):
         raise click.UsageError(f"--insecure would show the pages to everybody who reaches {host}; use a token.")
-    missing = [name for name in ("waitress", "jinja2", "pygments") if importlib.util.find_spec(name) is None]
-    if missing:
-        raise ConfigError(
-            f"reqcov serve needs {' and '.join(missing)}: pip install 'request-coverage[cli,ui]' brings that."
-        )
     from reqcov.ui import app
 
     if token is None and not insecure:
