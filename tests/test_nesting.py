@@ -188,3 +188,38 @@ def test_request_after_mounted_one_was_left(stage: Stage, tmp_path: Path) -> Non
     stage.sink.records.clear()
     request_of(stage.recorder, code.after)
     assert recorded(stage) == {"GET /request": {8}}
+
+
+def test_the_next_request_of_a_connection(tmp_path: Path, core: str) -> None:
+    """A server begins it as soon as the one before is answered, in the context of that, which has yet to end."""
+    sink = reqcov.MemorySink()
+
+    async def run(recorder: reqcov.Recorder) -> None:
+        second_is_over = asyncio.Event()
+        following: list[asyncio.Task[None]] = []
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b""})
+            if scope["path"] == "/first":
+                await second_is_over.wait()
+
+        wrapped = reqcov.asgi.CoverageMiddleware(app, recorder=recorder)
+
+        async def ask(path: str, send: Callable[[Any], Any]) -> None:
+            await wrapped({"type": "http", "method": "GET", "path": path, "headers": []}, None, send)
+
+        async def send_second(message: Any) -> None:
+            pass
+
+        async def send_first(message: Any) -> None:
+            if message["type"] == "http.response.body":
+                following.append(asyncio.create_task(ask("/second", send_second)))
+                following[0].add_done_callback(lambda task: second_is_over.set())
+
+        await ask("/first", send_first)
+        await following[0]
+
+    with reqcov.Recorder(source=[str(tmp_path)], core=core, sinks=sink) as recorder:  # type: ignore[arg-type]
+        asyncio.run(run(recorder))
+    assert [record.path for record in sink.records] == ["/second", "/first"]

@@ -56,9 +56,18 @@ current: ContextVar[Recording | None] = ContextVar("reqcov_recording", default=N
 
 
 def part_of_request() -> bool:
-    """Whether a request is being recorded already: an instrumented app inside another is recorded once."""
+    """Whether a request is being recorded already: an instrumented app inside another is recorded once.
+
+    One that has been answered has no more parts: servers begin the next request of a connection in its context, where
+    the client was quicker with that than the app with its end.
+    """
     recording = current.get()
-    return recording is not None and recording.core is not None and recording.protocol != "job"
+    return (
+        recording is not None
+        and recording.core is not None
+        and recording.stopped is None
+        and recording.protocol != "job"
+    )
 
 
 def leave_out() -> None:
