@@ -100,8 +100,13 @@ def statuses(hits: Iterable[Hit]) -> dict[str, int]:
     """Requests by class of status."""
     found: dict[str, float] = defaultdict(float)
     for hit in hits:
-        found[f"{hit.status}xx" if hit.status else "none"] += hit.requests
+        found[status_class(hit.status)] += hit.requests
     return {name: round(requests) for name, requests in sorted(found.items())}
+
+
+def status_class(hundreds: int) -> str:
+    """`2xx`; `none` where there was no answer."""
+    return f"{hundreds}xx" if hundreds else "none"
 
 
 def first_seen(hits: Iterable[Hit]) -> datetime:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from reqcov.analysis.heat import Heat, Ran
 from reqcov.analysis.masks import Mask, runs, span
+from reqcov.analysis.routes import status_class
 from reqcov.analysis.view import View
 from reqcov.reports.html import links
 from reqcov.reports.text import printable
@@ -45,11 +46,6 @@ def label_names(labels: str) -> list[str]:
     return [f"{key}={value}" for key, value in unpack_labels(labels).items()]
 
 
-def status_name(status: int) -> str:
-    """`2xx`; `none` where there was no answer."""
-    return f"{status}xx" if status else "none"
-
-
 def requests(heat: Heat, stamp: str) -> dict[str, Any]:
     """`data/requests.js`: the requests that can be chosen from.
 
@@ -68,7 +64,7 @@ def requests(heat: Heat, stamp: str) -> dict[str, Any]:
         "routes": list(map(printable, routes)),
         "labels": [list(map(printable, label_names(each))) for each in labels],
         "builds": list(map(printable, builds)),
-        "statuses": list(map(status_name, statuses)),
+        "statuses": list(map(status_class, statuses)),
         "pages": list(map(links.route_page, routes)),
         "groups": [
             [

@@ -35,7 +35,6 @@ class Site:
         - `actions`: the server has a page `store.html`.
         """
         self.stamp = stamp
-        self.live = live
         self._view = view
         self._heat = Heat(view)
         self._templates = environment()

@@ -62,7 +62,7 @@
     if (number !== asked) return;
     const ran = chosen.map((side) => side && loaded.shift());
     ENDS.forEach((end, place) => {
-      by(`${end}-requests`).textContent = ran[place] ? `${chosen[place].kind}, ${plural(ran[place].requests, "request")}` : "";
+      by(`${end}-requests`).textContent = ran[place] ? `${chosen[place].kind}, ${reqcov.plural(ran[place].requests, "request")}` : "";
     });
     by("compared").replaceChildren();
     by("said").textContent = "";
@@ -117,7 +117,7 @@
       ),
       bar(total, "bar whole"),
     ];
-    if (!differing.length) by("said").textContent = `Both ran the same: ${plural(total.both, "line")} in ${plural(files.length, "file")}.`;
+    if (!differing.length) by("said").textContent = `Both ran the same: ${reqcov.plural(total.both, "line")} in ${reqcov.plural(files.length, "file")}.`;
     else parts.push(table(differing, state));
     if (alike.length) parts.push(folded(alike, state));
     ran.forEach(({ files }, place) => parts.push(...dropped(chosen[place], files)));
@@ -217,9 +217,9 @@
   function folded(files, state) {
     const items = files.map((file) => {
       const link = reqcov.element("a", { href: address(file, state, file.lines[0].line) }, reqcov.element("bdi", {}, file.path));
-      return reqcov.element("li", {}, link, reqcov.element("span", { class: "note" }, ` ${plural(file.lines.length, "line")}`));
+      return reqcov.element("li", {}, link, reqcov.element("span", { class: "note" }, ` ${reqcov.plural(file.lines.length, "line")}`));
     });
-    const summary = reqcov.element("summary", {}, `${plural(files.length, "file")} of which both ran the same`);
+    const summary = reqcov.element("summary", {}, `${reqcov.plural(files.length, "file")} of which both ran the same`);
     return reqcov.element("details", { class: "part" }, summary, reqcov.element("ul", {}, ...items));
   }
 
@@ -233,12 +233,8 @@
     const some = files.filter(([, , lines]) => lines);
     if (!some.length) return [];
     const lines = some.reduce((sum, [, , lines]) => sum + lines, 0);
-    const told = `${plural(lines, "line")} in ${plural(some.length, "file")} that requests of ${kind} ${name} ran ${lines === 1 ? "is" : "are"} not among these: files are shown as they ran last, and functions have changed since.`;
+    const told = `${reqcov.plural(lines, "line")} in ${reqcov.plural(some.length, "file")} that requests of ${kind} ${name} ran ${lines === 1 ? "is" : "are"} not among these: files are shown as they ran last, and functions have changed since.`;
     return [reqcov.element("p", { class: "note dropped" }, told)];
-  }
-
-  function plural(count, one) {
-    return `${reqcov.count(count)} ${one}${count === 1 ? "" : "s"}`;
   }
 
   reqcov.begin(begin);

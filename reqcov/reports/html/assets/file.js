@@ -119,18 +119,16 @@
     });
   }
 
-  const many = (count, one) => `${reqcov.count(count)} ${one}${count === 1 ? "" : "s"}`;
-
   function tell(chosen, counts) {
     const statements = page.kinds.filter((kind) => FUNCTION.includes(kind)).length;
-    const of = `of ${many(statements, "function statement")}`;
+    const of = `of ${reqcov.plural(statements, "function statement")}`;
     if (page.sides) {
-      return `Of ${many(statements, "function statement")}, ${counts.left} ran only left, ${counts.right} only right, ` +
+      return `Of ${reqcov.plural(statements, "function statement")}, ${counts.left} ran only left, ${counts.right} only right, ` +
         `${counts.both} on both sides, ${counts.never} never.`;
     }
     const all = reqcov.round(total(page.everybody));
     const some = reqcov.round(total(chosen));
-    const who = reqcov.choices.any(reqcov.state()) ? `${reqcov.count(some)} of ${many(all, "request")} chosen` : `All ${many(all, "request")}`;
+    const who = reqcov.choices.any(reqcov.state()) ? `${reqcov.count(some)} of ${reqcov.plural(all, "request")} chosen` : `All ${reqcov.plural(all, "request")}`;
     return `${who}; they ran ${reqcov.count(counts.ran + counts.seen)} ${of} of this file.`;
   }
 
@@ -149,7 +147,7 @@
     });
     const items = page.sides.map(({ told, there, requests }, number) => {
       const [letter, name] = [["L", "left"], ["R", "right"]][number];
-      const words = there ? `, ${many(reqcov.round(requests), "request")}` : " is not there, no requests";
+      const words = there ? `, ${reqcov.plural(reqcov.round(requests), "request")}` : " is not there, no requests";
       return reqcov.element("li", {}, reqcov.element("i", { class: name }, letter), " only ", reqcov.element("bdi", {}, told), words);
     });
     const more = [["both", "B", " both"], ["never", "", " never"]].map(([name, letter, words]) =>

@@ -64,6 +64,11 @@ const reqcov = {
     return reqcov.round(number).toLocaleString("en-US");
   },
 
+  // `1 line`, `1,234 lines`.
+  plural(number, one) {
+    return `${reqcov.count(number)} ${one}${reqcov.round(number) === 1 ? "" : "s"}`;
+  },
+
   // Only all is 100.0%, and only nothing 0.0%.
   percent(share) {
     let tenths = reqcov.round(1000 * share);

@@ -4,9 +4,7 @@
 (() => {
   const REQUESTS = 4;
   const FIRST_SEEN = 5;
-  const { element, count, round, percent, when } = reqcov;
-
-  const many = (number, one) => `${count(number)} ${one}${round(number) === 1 ? "" : "s"}`;
+  const { element, count, plural, round, percent, when } = reqcov;
 
   const holds = (runs, line) => runs.some((first, place) => place % 2 === 0 && first <= line && line <= runs[place + 1]);
 
@@ -38,7 +36,7 @@
     if (rows.length) {
       const requests = rows.reduce((sum, row) => sum + row.requests, 0);
       const [first, last] = [Math.min(...rows.map((row) => row.first)), Math.max(...rows.map((row) => row.last))];
-      return `${count(requests)} of ${many(all, "request")} run it (${percent(requests / all)}). ` +
+      return `${count(requests)} of ${plural(all, "request")} run it (${percent(requests / all)}). ` +
         `First seen ${when(first)}, last seen ${when(last)} UTC.`;
     }
     if (kind === "import") return "It runs when the module is imported or a class is made, not in requests.";
@@ -46,7 +44,7 @@
     if (kind === "none") return "There is no statement on this line.";
     if (!groups.length) return "No request is chosen.";
     const since = groups.reduce((first, group) => Math.min(first, group[FIRST_SEEN]), Infinity);
-    const watched = `${many(all, "request")} since ${when(since)} UTC`;
+    const watched = `${plural(all, "request")} since ${when(since)} UTC`;
     return kind === "ran" || kind === "seen" || holds(page.own.seen, line)
       ? `None of the ${watched} ran it; other requests did, or some that were not sampled.`
       : `No request has run it: ${watched}.`;
