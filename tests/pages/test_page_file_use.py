@@ -275,6 +275,7 @@ def test_brought_up_to_date(at: At, site: Site) -> None:
     text = (site.folder / site.page_of("file", "shop-cart.py")).read_text("utf-8")
     page.evaluate("text => { window.served = text; }", text)
     page.click(".pick[data-kind=build] summary")
+    page.wait_for_selector(".options label")
     before = shown(page), panel(page), outline(page), page.inner_text("#choices")
     page.evaluate(ANEW)
     page.wait_for_selector("#told:not(:empty)")
