@@ -139,6 +139,7 @@ class Recorder:
             core=self._core.name,
             files=self._files,
             stats=lambda: asdict(ask()) if (ask := stats()) else {},
+            outside=self._core.outside,
         )
 
     @property

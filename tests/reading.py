@@ -128,6 +128,7 @@ def add(
             endpoints={},
             sources={},
             seen={},
+            outside={},
         )
     )
 

@@ -85,6 +85,7 @@ class Server:
         self.stores: dict[Path, SQLiteStore] = {}
         self.behaviours: dict[str, Behaviour] = {}
         self.seen: dict[Source, int] = {}
+        self.outside: dict[Source, int] = {}
 
     def write(self, path: Path, batch: Batch) -> None:
         """As a process does that knows what it has told this store before."""
@@ -128,6 +129,7 @@ class Server:
             endpoints=endpoints,
             sources=self.project.files,
             seen=dict(self.seen),
+            outside=dict(self.outside),
         )
 
     def _footprint(self, ran: Ran) -> str:
@@ -192,7 +194,9 @@ def content(path: Path) -> dict[str, Any]:
         return {
             "builds": set(reader.builds()),
             "texts": {digest: zlib.decompress(text) for digest, text in reader.texts().items()},
-            "sources": {(each.source, each.last_seen, each.ran, each.builds) for each in sources.values()},
+            "sources": {
+                (each.source, each.last_seen, each.ran, each.outside, each.builds) for each in sources.values()
+            },
             "lines": set(pieces.values()),
             "footprints": {
                 address: frozenset(pieces[key] for key in held) for address, held in reader.footprints().values()
@@ -203,6 +207,7 @@ def content(path: Path) -> dict[str, Any]:
                 for origin, hit in reader.counts()
             },
             "writers": set(reader.writers()),
+            "tests": reader.tests(),
         }
 
 

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from reqcov.errors import StoreError
 from reqcov.store import keeping, sqlite
 from reqcov.store.merge import T, merge
+from reqcov.store.model import Run
 from reqcov.store.reading import reading
 from tests.stores import DAY, TODAY, Project, Request, Server, content, counted, key_of, placed, reqcov, rows, sound
 
@@ -324,3 +325,25 @@ def test_what_the_command_refuses(project: Project, tmp_path: Path) -> None:
     assert reqcov("merge", "-o", "out", folder=tmp_path).returncode == 2
     assert (tmp_path / "text").read_text() == "Call me Ishmael. " * 100
     assert not (tmp_path / "out").exists()
+
+
+def test_what_tests_and_start_up_were(tmp_path: Path) -> None:
+    """The latest run of each test stays, a finished one rather than a begun one; lines outside of requests add up."""
+    project = Project(tmp_path / "code")
+    early, late = tmp_path / "early", tmp_path / "late"
+    runs = {
+        early: {"a": Run("failed", 1.0, 2.0), "b": Run(None, 1.0, None), "c": Run("skipped", 9.0, 9.0)},
+        late: {"a": Run("passed", 5.0, 6.0), "b": Run("passed", 1.0, 3.0), "d": Run(None, 2.0, None)},
+    }
+    for number, (store, tests) in enumerate(runs.items()):
+        server = Server(project, f"{number}")
+        server.outside = {project.sources["shop/cart.py"]: 4 << number}
+        server.serve(store, Request())
+        with sqlite.opened(store) as connection:
+            for name, test in tests.items():
+                sqlite.Rows(connection).test(name, test)
+    for number, order in enumerate(((early, late), (late, early))):
+        with reading(merged(tmp_path / f"{number}", *order)) as reader:
+            assert reader.tests() == {**runs[late], "c": runs[early]["c"]}
+            ran = {each.source.path: each.outside for each in reader.sources().values()}
+            assert ran["shop/cart.py"] == 12

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 import reqcov
 from reqcov import recorder as recorder_module
 from reqcov.record import qualified_name
+from reqcov.store.reading import reading
 from tests.conftest import HAS_MONITORING
 from tests.inprocess import KINDS, first_line, get, make_app
 
@@ -213,6 +214,32 @@ def test_unattributed_lines(core: str, make_recorder: Make, sink: reqcov.MemoryS
             thread.join()
     assert sink.records[0].lines == {}
     assert recorder.stats().unattributed == 1
+
+
+def test_what_runs_outside(core: str, make_recorder: Make, tmp_path: Path) -> None:
+    """What runs in no recording, before the first and after it, is told to the store, apart from what requests ran."""
+    recorder = make_recorder(include=[__file__], core=core, store=tmp_path / "store")
+    one_line()
+    with recorder.record("job"):
+        work()
+    two_lines()
+    recorder.close()
+    with reading(tmp_path / "store") as reader:
+        (source,) = reader.sources().values()
+    first = one_line.__code__.co_firstlineno + 1
+    second = two_lines.__code__.co_firstlineno + 1
+    outside = 1 << first | 3 << second
+    assert source.ran == 1 << work.__code__.co_firstlineno + 1
+    assert source.outside == (outside if core == "monitoring" else 0)
+
+
+def one_line() -> int:
+    return 1
+
+
+def two_lines() -> int:
+    value = one_line()
+    return value
 
 
 def test_closed_twice_and_used_after(core: str, make_recorder: Make, sink: reqcov.MemorySink) -> None:

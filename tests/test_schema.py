@@ -32,12 +32,14 @@ INSERT INTO whale SELECT name FROM build;
 ALTER TABLE route ADD COLUMN depth INTEGER NOT NULL DEFAULT 0;
 """
 
+NEXT_VERSION = schema.VERSION + 1
+
 PRELUDE = f"""
 import os, signal, sys
 from pathlib import Path
 from reqcov.store import schema
 schema.MIGRATIONS = *schema.MIGRATIONS, {NEXT!r}
-schema.VERSION = 2
+schema.VERSION += 1
 """
 
 
@@ -53,7 +55,7 @@ def store(tmp_path: Path) -> Path:
 def newer(monkeypatch: pytest.MonkeyPatch) -> None:
     """A reqcov with one version of the tables more."""
     monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, NEXT))
-    monkeypatch.setattr(schema, "VERSION", 2)
+    monkeypatch.setattr(schema, "VERSION", NEXT_VERSION)
 
 
 def version(path: Path) -> tuple[int, list[str]]:
@@ -68,7 +70,7 @@ def version(path: Path) -> tuple[int, list[str]]:
 def test_a_writer_brings_a_store_up_to_date(store: Path, tmp_path: Path, newer: None) -> None:
     """With all that it holds, and counts on."""
     Server(Project(tmp_path / "code"), "b").serve(store, Request())
-    assert version(store)[0] == 2
+    assert version(store)[0] == NEXT_VERSION
     assert rows(store, "whale") == 1
     assert counted(store) == Counter({key_of(Request(), "1.0"): 2})
     assert rows(store, "generation") == 2
@@ -78,7 +80,7 @@ def test_a_writer_brings_a_store_up_to_date(store: Path, tmp_path: Path, newer: 
 def test_a_reader_brings_a_store_up_to_date(store: Path, newer: None) -> None:
     """With all that it holds."""
     assert counted(store) == Counter({key_of(Request(), "1.0"): 1})
-    assert version(store)[0] == 2
+    assert version(store)[0] == NEXT_VERSION
     assert rows(store, "whale") == 1
 
 
@@ -86,7 +88,7 @@ def test_a_new_store_has_the_newest_tables(tmp_path: Path, newer: None) -> None:
     """Every migration is run on a file that is empty."""
     with opened(tmp_path / "new"):
         pass
-    assert version(tmp_path / "new") == (2, version(tmp_path / "new")[1])
+    assert version(tmp_path / "new") == (NEXT_VERSION, version(tmp_path / "new")[1])
     assert {"whale", "hits"} <= set(version(tmp_path / "new")[1])
 
 
@@ -99,6 +101,22 @@ def test_a_writer_that_is_running_tells_everything_again(store: Path, tmp_path: 
         schema.begin_generation(connection)
     server.serve(store, Request())
     assert rows(store, "build_source") == 2
+
+
+def test_from_the_first_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store of version 1 is brought up to date with all that it holds; it knew nothing of tests, nor of start-up."""
+    store = tmp_path / "reqcov.sqlite3"
+    with monkeypatch.context() as first:
+        first.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:1])
+        first.setattr(schema, "VERSION", 1)
+        with opened(store) as connection:
+            connection.execute("INSERT INTO source VALUES (1, 'shop/web.py', 'abc', 5.0, x'06')")
+    assert version(store)[0] == 1
+    with reading(store) as reader:
+        (source,) = reader.sources().values()
+        assert (source.source, source.ran, source.outside) == (("shop/web.py", "abc"), 6, 0)
+        assert reader.tests() == {}
+    assert version(store)[0] == schema.VERSION
 
 
 def test_two_at_once(store: Path) -> None:
@@ -125,7 +143,7 @@ def test_two_at_once(store: Path) -> None:
     first.communicate("\n", timeout=30)
     assert second.communicate(timeout=30)[0] == "inside\n"
     assert (first.returncode, second.returncode) == (0, 0)
-    assert version(store)[0] == 2
+    assert version(store)[0] == NEXT_VERSION
     assert rows(store, "whale") == 1
     assert rows(store, "generation") == 2
     assert sound(store)
@@ -146,7 +164,7 @@ def test_killed_in_the_middle(store: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", script, str(store)], timeout=30)
     assert done.returncode == -signal.SIGKILL
-    assert version(store)[0] == 1
+    assert version(store)[0] == schema.VERSION
     assert "whale" not in version(store)[1]
     assert content(store) == before
     assert sound(store)
@@ -171,7 +189,7 @@ def test_an_older_store_that_can_not_be_written(store: Path, newer: None) -> Non
                 assert counted(folder / store.name) == Counter({key_of(Request(), "1.0"): 1})
                 merge([folder / store.name], free / "out", lambda items, what: items)
                 assert [path.name for path in free.iterdir()] == ["out"]
-                assert version(free / "out")[0] == 2
+                assert version(free / "out")[0] == NEXT_VERSION
                 assert counted(free / "out").total() == 1
         folder.chmod(0o755)
         assert [path.name for path in folder.iterdir()] == [store.name]

@@ -597,7 +597,7 @@ def test_what_is_no_unicode_is_stored(make_recorder: Make, path: Path) -> None:
 def test_a_behaviour_is_known_by_all_that_ran(path: Path) -> None:
     """The same lines are one behaviour, whichever request of whichever route comes between; others are not."""
     files: Any = SimpleNamespace(sources={"a": ("a", "1"), "b": ("b", "2")}, meet_imported=lambda: None)
-    sink = StoreSink(path, build="1", sample=1.0, core="monitoring", files=files, stats=dict)
+    sink = StoreSink(path, build="1", sample=1.0, core="monitoring", files=files, stats=dict, outside=dict)
 
     def accept(route: str, hits: dict[Any, set[int]]) -> None:
         lines = {name: frozenset(numbers) for name, numbers in hits.items()}

@@ -108,6 +108,9 @@ class Core(Protocol):
     def busy(self) -> bool:
         """Whether this thread is in the middle of `begin` or `end`: a finalizer must not call them then."""
 
+    def outside(self) -> Lines:
+        """What was seen to run in no recording; the same object as the last time where that is no more."""
+
     def unattributed(self) -> int:
         """How many distinct lines ran in no recording while some were open."""
 

@@ -82,6 +82,10 @@ class MonitoringCore:
         # While a recording begins, a code object may be disarmed and not noted as that.
         self._epoch = object()
         self._nobody: Hits = {}
+        self._idle: Hits = {}
+        # What ran in no recording, while some were open and while none was.
+        self._outside: tuple[int, Lines] = 0, {}
+        # How many lines that are, and which.
         self._may_disarm = getattr(sys, "_is_gil_enabled", lambda: True)()
         self._install()
 
@@ -127,12 +131,8 @@ class MonitoringCore:
 
     def _line_callback(self) -> Callable[[CodeType, int], object]:
         """Runs for every armed line: as little as can be."""
-        disable, recording_here, disarmed, nobody = (
-            sys.monitoring.DISABLE,
-            current.get,
-            self._disarmed,
-            self._nobody,
-        )
+        disable, recording_here, disarmed = sys.monitoring.DISABLE, current.get, self._disarmed
+        nobody, idle = self._nobody, self._idle
         may_disarm, entries = self._may_disarm, self._entries
 
         def on_line(code: CodeType, line: int) -> object:
@@ -145,17 +145,16 @@ class MonitoringCore:
             elif others:
                 hits = nobody
             else:
-                hits = None
-            if hits is not None:
-                try:
-                    hits[key].add(line)
-                except KeyError:
-                    hits.setdefault(key, set()).add(line)
-                    if hits is not nobody and recording is not None and recording.sampled:
-                        epoch = self._epoch = object()
-                        others = self._open
-                        if key in disarmed or self._beginning:
-                            self._arm([code])
+                hits = idle
+            try:
+                hits[key].add(line)
+            except KeyError:
+                hits.setdefault(key, set()).add(line)
+                if recording is not None and hits is recording.hits and recording.sampled:
+                    epoch = self._epoch = object()
+                    others = self._open
+                    if key in disarmed or self._beginning:
+                        self._arm([code])
             for other in others:
                 if other is not hits:
                     lines = other.get(key)
@@ -227,9 +226,19 @@ class MonitoringCore:
         """Whether this thread holds the lock."""
         return bool(self._lock._is_owned())  # type: ignore[attr-defined]
 
+    def outside(self) -> Lines:
+        """What was seen to run in no recording."""
+        count = self.unattributed() + _count(self._idle)
+        if count != self._outside[0]:
+            busy, idle = self.read(self._nobody)[0], self.read(self._idle)[0]
+            nothing: frozenset[int] = frozenset()
+            both = {name: busy.get(name, nothing) | idle.get(name, nothing) for name in busy.keys() | idle.keys()}
+            self._outside = count, both
+        return self._outside[1]
+
     def unattributed(self) -> int:
         """How many distinct lines ran in no recording while some were open."""
-        return sum(map(len, list(self._nobody.values())))
+        return _count(self._nobody)
 
     def after_fork(self) -> None:
         """In a forked child: the parent's recordings are none of ours."""
@@ -250,6 +259,11 @@ class MonitoringCore:
         for event in (sys.monitoring.events.PY_START, sys.monitoring.events.LINE, sys.monitoring.events.INSTRUCTION):
             sys.monitoring.register_callback(self._tool, event, None)
         sys.monitoring.free_tool_id(self._tool)
+
+
+def _count(hits: Hits) -> int:
+    """How many lines these are, while others may add to them."""
+    return sum(map(len, list(hits.values())))
 
 
 def beginning_of_body(code: CodeType) -> tuple[int, int]:

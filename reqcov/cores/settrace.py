@@ -149,6 +149,10 @@ class SettraceCore:
         """Whether this thread holds the lock."""
         return bool(self._lock._is_owned())  # type: ignore[attr-defined]
 
+    def outside(self) -> Lines:
+        """What was seen to run in no recording: little, for threads are traced while they run recordings."""
+        return self.read(self._nobody)[0]
+
     def unattributed(self) -> int:
         """How many distinct lines (or arcs) ran in no recording while some were open."""
         return sum(map(len, list(self._nobody.values())))

@@ -33,6 +33,7 @@ PRUNE = (
     ("labels", "id NOT IN (SELECT labels FROM hits)"),
     ("origin", "id NOT IN (SELECT origin FROM hits)"),
     ("writer", "last_write < :day * 86400"),
+    ("test", "started < :day * 86400"),
 )
 """Tables, and which of their rows go: first what is older than a day, then what nothing that is left refers to."""
 

@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar
 
 from reqcov.errors import StoreError
 from reqcov.store.keeping import beside
-from reqcov.store.model import Piece, Tally, Writer, to_numbits
+from reqcov.store.model import Piece, Run, Tally, Writer, to_numbits
 from reqcov.store.reading import Build, Hit, Lines, Route, StoredSource, StoreReader, reading
 from reqcov.store.sqlite import Place, Rows, opened, transaction
 
@@ -37,6 +37,7 @@ class Content:
     routes: dict[int, Route]
     counts: list[tuple[str, Hit]]
     writers: list[Writer]
+    tests: dict[str, Run]
 
     @classmethod
     def of(cls, reader: StoreReader) -> Content:
@@ -50,6 +51,7 @@ class Content:
             routes=reader.routes(),
             counts=reader.counts(),
             writers=reader.writers(),
+            tests=reader.tests(),
         )
 
 
@@ -89,7 +91,7 @@ def add(connection: Connection, content: Content, track: Track) -> None:
         rows.source(each.source, None, each.last_seen)
         for name in each.builds:
             rows.source(each.source, builds[name], each.last_seen)
-        rows.see(each.source, each.ran)
+        rows.see(each.source, each.ran, each.outside)
     lines = {key: rows.piece(_piece(each, content.sources)) for key, each in content.lines.items()}
     footprints = {
         key: rows.footprint_of(address, map(lines.__getitem__, held))
@@ -112,6 +114,8 @@ def add(connection: Connection, content: Content, track: Track) -> None:
     for writer in content.writers:
         if rows.latest_batch(writer.id) < writer.batch:
             rows.writer(vars(writer))
+    for name, run in content.tests.items():
+        rows.test(name, run)
 
 
 def _piece(lines: Lines, sources: dict[int, StoredSource]) -> Piece:

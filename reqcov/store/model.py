@@ -5,25 +5,33 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 from reqcov.types import Source
 
 MAX_ROUTES = 2_000
-MAX_LABELS = 2_000
+MAX_LABELS = 50_000
 MAX_FOOTPRINTS = 50_000
-"""Distinct routes, sets of labels and footprints that one store holds; what comes on top shares `OTHER`."""
+"""Distinct routes, sets of labels and footprints that one store holds; what comes on top shares `OTHER`.
+
+Tests are told apart by labels, and large suites have tens of thousands of them.
+"""
 
 MAX_PIECES = 10 * MAX_FOOTPRINTS
 MAX_WAITING = 50_000
 """What a process remembers at most: sets of lines of one function, and distinct counts that wait to be written."""
 
-LABEL_LENGTH = 200
+LABEL_LENGTH = 1_000
 LABELS_AT_ONCE = 50
 """Characters of a label's key or value, and labels of one request; the rest is cut off."""
 
 OTHER = "(other)"
 """Stands for each route, method, label value and footprint that is too many."""
+
+TEST = "test"
+"""The label whose values are the names of tests."""
+
+Outcome: TypeAlias = Literal["passed", "failed", "skipped"]
 
 UNREAD = "(unread)"
 """The footprint of a request that was counted though not all of its lines were seen."""
@@ -139,6 +147,18 @@ class Batch:
     """Every measured source that is imported, and the file that it was read from."""
     seen: Mapping[Source, int]
     """What ran of each source in any request, complete or not: bit n is line n."""
+    outside: Mapping[Source, int]
+    """What ran of it outside of all requests and jobs."""
+
+
+class Run(NamedTuple):
+    """One run of a test."""
+
+    outcome: Outcome | None
+    """None where it has not ended, or nobody told how: it is inconclusive."""
+    started: float
+    ended: float | None
+    """Seconds since the epoch."""
 
 
 def storable(text: str) -> str:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from reqcov.errors import StoreBusy, StoreError
 from reqcov.record import UNMATCHED
 from reqcov.store import schema
-from reqcov.store.model import Writer, from_numbits
+from reqcov.store.model import Run, Writer, from_numbits
 from reqcov.store.sqlite import explained, opened, transaction
 from reqcov.types import Source
 
@@ -83,6 +83,8 @@ class StoredSource:
     """When a process last began to use it."""
     ran: int
     """What ran of it in any request, sampled or not; bit n is line n."""
+    outside: int
+    """What ran of it outside of all requests and jobs: at start-up, or in the background. Empty with `settrace`."""
     builds: frozenset[str]
 
 
@@ -141,7 +143,8 @@ class StoreReader:
     def stamp(self) -> str:
         """Another one whenever something else was written than what readers work out."""
         row = self._connection.execute(
-            "SELECT (SELECT total(count) FROM hits), total(batch), max(last_write) FROM writer"
+            "SELECT (SELECT total(count) FROM hits), (SELECT total(started) + total(ended) FROM test), "
+            "total(batch), max(last_write) FROM writer"
         ).fetchone()
         return hashlib.sha256(repr(row).encode()).hexdigest()[:16]
 
@@ -166,11 +169,23 @@ class StoreReader:
             "SELECT source, name FROM build_source JOIN build ON build.id = build"
         ):
             builds.setdefault(source, set()).add(build)
-        rows = self._connection.execute("SELECT id, path, digest, last_seen, numbits FROM source")
+        rows = self._connection.execute("SELECT id, path, digest, last_seen, numbits, outside FROM source")
         return {
-            key: StoredSource(key, Source(path, digest), seen, from_numbits(numbits), frozenset(builds.get(key, ())))
-            for key, path, digest, seen, numbits in rows
+            key: StoredSource(
+                key,
+                Source(path, digest),
+                seen,
+                from_numbits(numbits),
+                from_numbits(outside),
+                frozenset(builds.get(key, ())),
+            )
+            for key, path, digest, seen, numbits, outside in rows
         }
+
+    def tests(self) -> dict[str, Run]:
+        """The latest run of each test that was told of, by its name."""
+        rows = self._connection.execute("SELECT name, outcome, started, ended FROM test ORDER BY name")
+        return {name: Run(outcome or None, started, ended) for name, outcome, started, ended in rows}
 
     def content(self, digest: str) -> bytes | None:
         """The file with this digest; None where it had changed before it could be read."""

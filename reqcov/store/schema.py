@@ -76,6 +76,15 @@ MIGRATIONS = (
         digest TEXT REFERENCES text, rules TEXT, code BLOB NOT NULL, PRIMARY KEY (digest, rules)
     ) WITHOUT ROWID;
     """,
+    """
+    -- What ran of it outside of all requests and jobs: at start-up, or in the background.
+    ALTER TABLE source ADD COLUMN outside BLOB NOT NULL DEFAULT x'';
+
+    -- The latest run of each test that was told of; `outcome` is empty until it ends.
+    CREATE TABLE test (
+        name TEXT PRIMARY KEY, outcome TEXT NOT NULL, started REAL NOT NULL, ended REAL
+    ) WITHOUT ROWID;
+    """,
 )
 """The script at n makes version n + 1 of version n."""
 

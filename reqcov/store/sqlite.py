@@ -24,6 +24,7 @@ from reqcov.store.model import (
     Batch,
     Behaviour,
     Piece,
+    Run,
     Tally,
     from_numbits,
     pack_labels,
@@ -63,7 +64,7 @@ class SQLiteStore:
         self._generation = ""
         self._known: tuple[object, ...] = ()
         self._sources: set[Source] = set()
-        self._seen: dict[Source, int] = {}
+        self._seen: dict[Source, tuple[int, int]] = {}
 
     def write(self, batch: Batch, patience: float = PATIENCE) -> None:
         """Add the batch, once, however often it is written.
@@ -92,7 +93,7 @@ class SQLiteStore:
             self._known = ()  # what the transaction would have left behind
             raise
         self._sources.update(batch.sources)
-        self._seen = dict(batch.seen)
+        self._seen = _seen(batch)
         self._written = batch.writer.requests - self.gone
 
     def _meet(self, connection: sqlite3.Connection, writer: str) -> None:
@@ -143,9 +144,9 @@ class SQLiteStore:
         connection.executemany("INSERT OR IGNORE INTO text VALUES (?, ?)", texts.items())
         for source in batch.sources.keys() - self._sources:
             rows.source(source, build, writer.started)
-        for source, mask in batch.seen.items():
-            if self._seen.get(source) != mask:
-                rows.see(source, mask)
+        for source, masks in _seen(batch).items():
+            if self._seen.get(source) != masks:
+                rows.see(source, *masks)
         origin = rows.origin(f"{writer.host}:{self._file}")
         routes = {place: rows.route(place, batch.endpoints.get(place, "")) for place in {key[:3] for key in batch.hits}}
         labels = {pairs: rows.labels(pairs) for pairs in {key.labels for key in batch.hits}}
@@ -156,6 +157,12 @@ class SQLiteStore:
             place = origin, build, routes[key[:3]], key.status, labels[key.labels], footprints[key.footprint], key.day
             rows.hit(place, tally)
         rows.writer(vars(writer) | {"lost": writer.lost + self.gone})
+
+
+def _seen(batch: Batch) -> dict[Source, tuple[int, int]]:
+    """What ran of each source, in requests and outside of them."""
+    sources = batch.seen.keys() | batch.outside.keys()
+    return {source: (batch.seen.get(source, 0), batch.outside.get(source, 0)) for source in sources}
 
 
 def _is_crowded(connection: sqlite3.Connection) -> bool:
@@ -214,12 +221,12 @@ class Rows:
             self._connection.execute("INSERT OR IGNORE INTO build_source VALUES (?, ?)", (build, found))
         return found
 
-    def see(self, source: Source, mask: int) -> None:
-        """Some requests ran these lines of a source: bit n is line n."""
+    def see(self, source: Source, *masks: int) -> None:
+        """Some requests ran these lines of a source, and others ran outside of requests: bit n is line n."""
         found = self.source(source)
-        (numbits,) = self._connection.execute("SELECT numbits FROM source WHERE id = ?", (found,)).fetchone()
-        numbits = to_numbits(mask | from_numbits(numbits))
-        self._connection.execute("UPDATE source SET numbits = ? WHERE id = ?", (numbits, found))
+        row = self._connection.execute("SELECT numbits, outside FROM source WHERE id = ?", (found,)).fetchone()
+        both = [to_numbits(mask | from_numbits(numbits)) for mask, numbits in zip(masks, row, strict=True)]
+        self._connection.execute("UPDATE source SET numbits = ?, outside = ? WHERE id = ?", (*both, found))
 
     def origin(self, home: str) -> int:
         """The id of the origin of what is counted at `home`."""
@@ -288,6 +295,15 @@ class Rows:
             ON CONFLICT (build, route, status, labels, footprint, day, origin) DO UPDATE SET {known},
                 first_seen = min(first_seen, excluded.first_seen), last_seen = max(last_seen, excluded.last_seen)""",
             (*place, tally.count, tally.weight, tally.first, tally.last),
+        )
+
+    def test(self, name: str, run: Run) -> None:
+        """A run of a test, unless a later one is known."""
+        self._connection.execute(
+            """INSERT INTO test (name, outcome, started, ended) VALUES (?, ?, ?, ?) ON CONFLICT (name) DO UPDATE
+            SET outcome = excluded.outcome, started = excluded.started, ended = excluded.ended
+            WHERE (excluded.started, excluded.ended IS NOT NULL) >= (started, ended IS NOT NULL)""",
+            (name, run.outcome or "", run.started, run.ended),
         )
 
     def latest_batch(self, writer: str) -> int:

@@ -36,7 +36,7 @@ from reqcov.store.model import (
     storable,
 )
 from reqcov.store.sqlite import PATIENCE, SQLiteStore
-from reqcov.types import Source
+from reqcov.types import Lines, Source
 
 INTERVAL = 1.0
 """Seconds between two batches, at most: what a process that is killed loses."""
@@ -79,6 +79,7 @@ class StoreSink(Sink):
         core: str,
         files: Measured,
         stats: Callable[[], Mapping[str, Any]],
+        outside: Callable[[], Lines],
     ) -> None:
         self._path = path
         self._build = storable(build)
@@ -86,6 +87,7 @@ class StoreSink(Sink):
         self._core = core
         self._files = files
         self._stats = stats
+        self._outside = outside
         self._last: dict[Any, tuple[frozenset[int], int]] = {}
         self._pieces: dict[tuple[Any, frozenset[int]], int] = {}
         self._latest: dict[tuple[str, str], tuple[Any, str]] = {}
@@ -93,6 +95,8 @@ class StoreSink(Sink):
         self._behaviours: dict[str, Behaviour] = {}
         self._shared: dict[Piece, Piece] = {}
         self._seen: dict[Source, int] = {}
+        self._outside_lines: Lines = {}
+        self._outside_seen: dict[Source, int] = {}
         self._endpoints: dict[tuple[str, str, str], str] = {}
         self._begin()
 
@@ -273,7 +277,17 @@ class StoreSink(Sink):
             endpoints=self._endpoints,
             sources={source: name for name, source in list(self._files.sources.items())},
             seen=self._seen,
+            outside=self._seen_outside(),
         )
+
+    def _seen_outside(self) -> dict[Source, int]:
+        lines = self._outside()
+        if lines is not self._outside_lines:
+            self._outside_lines = lines
+            self._outside_seen = {
+                self._files.sources[name]: from_numbits(nums_to_numbits(numbers)) for name, numbers in lines.items()
+            }
+        return self._outside_seen
 
 
 def born(pid: int) -> str:

@@ -107,6 +107,7 @@ def make(
                 endpoints={key[:3]: f"shop.views.view{number % routes}" for number, key in enumerate(hits)},
                 sources={source: str(folder / source.path) for source in sources},
                 seen=seen,
+                outside={},
             )
         )
 

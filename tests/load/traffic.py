@@ -107,7 +107,7 @@ class Traffic:
 
     def sink(self, path: Path, build: str = "1.0") -> StoreSink:
         """What a server would bring them to."""
-        return StoreSink(path, build=build, sample=1.0, core="monitoring", files=self, stats=dict)
+        return StoreSink(path, build=build, sample=1.0, core="monitoring", files=self, stats=dict, outside=dict)
 
 
 AT_ONCE = 5_000
