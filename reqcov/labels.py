@@ -27,7 +27,7 @@ def label(key: str, value: object) -> None:
     takes 50 labels; `=` in a key becomes `_`. Raises nothing.
     """
     recording = current.get()
-    if recording is None or recording.core is None:
+    if recording is None:
         return
     try:
         add(recording, {str(key): str(value)})
