@@ -6,7 +6,7 @@ import importlib.util
 import io
 import sys
 
-NEEDED = ("click", "jinja2", "pygments", "rich", "waitress")
+NEEDED = ("click", "jinja2", "pygments", "rich", "unidiff", "waitress")
 """What the extra `cli` brings."""
 
 
