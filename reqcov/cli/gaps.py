@@ -74,8 +74,8 @@ def command(
     --tests, as a shell writes `--tests .coverage.*`. The code is that of this folder, as tests ran it.
 
     Requests that tests made, which have the label `test`, are no traffic: they are left out, unless --label test=GLOB
-    asks for them. Without --route, --label, --since and --build, lines that only requests ran which were not sampled
-    come last.
+    asks for them. With --diff, lines count too that stand in functions of which requests ran an earlier version only.
+    Without --route, --label, --since and --build, lines that only requests ran which were not sampled come last.
     """
     files = find([*names, *more])
     changes = read_diff(diff.read()) if diff is not None else None
@@ -145,13 +145,14 @@ def _show(answer: Gaps, top: int) -> None:
 def _row(gap: Gap) -> tuple[str, ...]:
     routes = [f"{row.route} ({row.requests})" for row in gap.routes[:ROUTES]]
     routes += [f"{len(gap.routes) - ROUTES} more"] if len(gap.routes) > ROUTES else []
+    known = gap.kind != "not sampled"
     return (
-        str(gap.requests) if gap.sampled else "?",
-        percent(gap.share) if gap.sampled else "?",
+        str(gap.requests) if known else "?",
+        percent(gap.share) if known else "?",
         gap.path,
         gap.ranges,
-        gap.function,
-        ", ".join(routes) if gap.sampled else "(not sampled)",
+        gap.function + (" (changed)" if gap.kind == "changed" else ""),
+        ", ".join(routes) if known else "(not sampled)",
     )
 
 
@@ -163,7 +164,11 @@ def _notes(answer: Gaps) -> list[str]:
     unknown = answer.unread + answer.uncounted
     if unknown:
         notes.append(f"Of {plural(unknown, 'request')} not all lines are known: there may be more gaps.")
-    if answer.dropped:
+    if any(gap.kind == "changed" for gap in answer.gaps):
+        notes.append(
+            "changed: requests ran an earlier version of the function; whether they run these lines is not known."
+        )
+    if answer.dropped and not answer.changes:
         lines = plural(sum(answer.dropped.values()), "line")
         notes.append(f"{lines} that ran in functions that have changed since are left out: {some(answer.dropped)}.")
     notes += [f"{path}: {problem}." for path, problem in answer.problems.items()]
