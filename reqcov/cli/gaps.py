@@ -126,9 +126,8 @@ def _show(answer: Gaps, top: int) -> None:
         table(("#requests", "#share", "file", "lines", "function", "routes"), map(_row, answer.gaps[:top]))
         rest = answer.gaps[top:]
         if rest:
-            say(
-                f"and {plural(len(rest), 'gap')} more, of {plural(sum(len(gap.lines) for gap in rest), 'line')}; --top."
-            )
+            lines = plural(sum(len(gap.lines) for gap in rest), "line")
+            say(f"and {plural(len(rest), 'gap')} more, of {lines}; --top lists more, --format json all.")
         say("")
     if not answer.ran:
         say(f"None of {plural(answer.requests, 'request')} ran a {what}.")
@@ -169,7 +168,8 @@ def _notes(answer: Gaps) -> list[str]:
             "changed: requests ran an earlier version of the function; whether they run these lines is not known."
         )
     if answer.dropped and not answer.changes:
-        lines = plural(sum(answer.dropped.values()), "line")
-        notes.append(f"{lines} that ran in functions that have changed since are left out: {some(answer.dropped)}.")
+        dropped = sum(answer.dropped.values())
+        left_out = f"{plural(dropped, 'line')} that ran in functions that have changed since"
+        notes.append(f"{left_out} {'is' if dropped == 1 else 'are'} left out: {some(answer.dropped)}.")
     notes += [f"{path}: {problem}." for path, problem in answer.problems.items()]
     return notes
