@@ -10,7 +10,8 @@ from sqlite3 import Connection
 from typing import TypeVar, get_args
 
 from reqcov.errors import ConfigError, StoreError
-from reqcov.store.model import LABEL_LENGTH, MAX_LABELS, Outcome, Run, storable
+from reqcov.record import LABEL_LENGTH
+from reqcov.store.model import MAX_LABELS, Outcome, Run, storable
 from reqcov.store.sqlite import COMMAND_PATIENCE, Rows, opened, patiently, transaction
 
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
