@@ -13,7 +13,7 @@ from reqcov.analysis.changes import Change, changed_lines, read_diff
 from reqcov.analysis.gaps import Gap, Gaps, gaps
 from reqcov.analysis.masks import Mask
 from reqcov.analysis.matching import match
-from reqcov.analysis.tested import Tested, find, tested
+from reqcov.analysis.tested import Covered, find, tested
 from reqcov.analysis.view import Chosen, View
 from reqcov.cli.options import choosing, current_file, format_option, store_option, tell, view_of
 from reqcov.reports.text import percent, plural, printable, say, some, table
@@ -104,7 +104,7 @@ def _changed(view: View, changes: Iterable[Change] | None) -> dict[str, Mask] | 
     return found
 
 
-def _warn(view: View, covered: Tested) -> None:
+def _warn(view: View, covered: Covered) -> None:
     """Say of which files it can't be told what tests covered."""
     if covered.unclear:
         _tell(f"Left out, for they may be more than one file of the store: {some(covered.unclear)}.")
