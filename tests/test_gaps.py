@@ -234,7 +234,7 @@ def test_a_diff_tells_of_functions_that_requests_ran_before(project: Project) ->
     answer = gaps(project, "--diff", "diff")
     assert found(answer) == [("changed", "dear", [15, 16], 1)]
     assert [(each["route"], each["requests"]) for each in answer["gaps"][0]["routes"]] == [("GET /dear", 1)]
-    assert (answer["ran"], answer["tested"], answer["lines"]) == (2, 0, 2)
+    assert (answer["ran"], answer["tested"], answer["lines"], answer["weighted"]) == (2, 0, 2, 0.0)
     said = run("gaps", "--tests", "none.info", "--store", project.store, "--diff", "diff").out
     assert "dear (changed)" in said
     assert "\nchanged: requests ran an earlier version" in said
@@ -242,7 +242,7 @@ def test_a_diff_tells_of_functions_that_requests_ran_before(project: Project) ->
     assert found(gaps(project, "--diff", "diff")) == [("ran", "dear", [15], 1)]
     (project.folder / "diff").write_text("")
     assert run("gaps", "--tests", "none.info", "--store", project.store, "--diff", "diff").out == (
-        "None of 4 requests ran a changed function statement.\n"
+        "None of 4 requests ran a changed function statement, or an earlier version of its function.\n"
     )
 
 

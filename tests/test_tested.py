@@ -84,6 +84,12 @@ def test_one_folder_is_the_root(alone: bool) -> None:
         assert found.unknown == [other]
 
 
+def test_several_roots() -> None:
+    """Two folders may stand for two of the store, one of them below the other."""
+    names = {"/x/app/shop/a.py": "src/shop/a.py", "/x/app/shop/b.py": "src/shop/b.py", "/x/gen/c.py": "tools/gen/c.py"}
+    assert matched(list(names), list(names.values())) == names
+
+
 def test_machines_side_by_side() -> None:
     """Parts of one suite that ran in several folders mean the same files."""
     carts, webs = ["/ci/1/shop/cart.py", "/ci/2/shop/cart.py"], ["/ci/2/shop/web.py", "shop/web.py"]
