@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from reqcov.analysis.carry import EVERYTHING, Carried, carry
-from reqcov.analysis.code import DEFAULT_EXCLUDE, Code, decode
+from reqcov.analysis.code import DEFAULT_EXCLUDE, Code, Function, decode
 from reqcov.analysis.masks import Mask
 from reqcov.analysis.parsed import Parsed, Track
 from reqcov.record import unpack_arcs
@@ -110,6 +110,24 @@ class Codebase:
             return 0
         mask = self._way(source, file).lines(mask)
         return file.code.translate(mask) & file.code.in_functions
+
+    def code_of(self, key: int) -> Code:
+        """What the version of the file consists of that a set of lines is of."""
+        return self._parsed.code(self._sources[self._lines[key].source].source.digest)
+
+    def unchanged(self, key: int) -> Mask:
+        """The function statements of the version shown that were in that version, too."""
+        code = self.code_of(key)
+        return self._shown(code.standing_for(code.in_functions), self._sources[self._lines[key].source])
+
+    def left_behind(self, key: int) -> list[tuple[Function, Mask]]:
+        """The functions of that version of which the set of lines holds statements that aren't shown; with these."""
+        source, code = self._sources[self._lines[key].source], self.code_of(key)
+        file = self.files.get(source.source.path)
+        own = code.translate(self._lines[key].mask) & code.in_functions
+        if file is not None:
+            own = self._way(source, file).dropped(own)
+        return [(each, own & each.statements) for each in code.functions if own & each.statements]
 
     def _way(self, source: StoredSource, file: File) -> Carried:
         """From a version to the one that is shown."""
