@@ -12,6 +12,7 @@ import pytest
 
 import reqcov
 from tests.calls import Request, call_wsgi
+from tests.conftest import HAS_MONITORING
 from tests.gaps_shop import FILES, deploy, planted, run_tests, serve, traffic
 from tests.reading import Project, run
 
@@ -261,6 +262,7 @@ def test_requests_of_tests_are_no_traffic(project: Project) -> None:
     assert (answer["requests"], answer["of_tests"]) == (5, 0)
 
 
+@pytest.mark.skipif(not HAS_MONITORING, reason="nothing is known of requests that are not sampled")
 def test_what_was_not_sampled_comes_last(project: Project) -> None:
     """Lines that only requests ran which were not sampled are told, without a number; not where a choice was made."""
     project.deploy(web=NEW)
