@@ -55,6 +55,7 @@ class Codebase:
         self._carried: dict[int, Carried] = {}
         self._pieces: dict[int, tuple[str, Mask]] = {}
         self._arcs: dict[int, frozenset[tuple[int, int]]] = {}
+        self._names: dict[int, Collection[str]] = {}
         shown: dict[str, StoredSource] = {}
         for source in sorted(self._sources.values(), key=lambda each: each.last_seen):
             if fits(source.builds):
@@ -159,6 +160,27 @@ class Codebase:
                 statements = code.translate(mask) & ~code.excluded
                 found[file.path] += self._way(source, file).dropped(statements).bit_count()
         return {path: lines for path, lines in found.items() if lines}
+
+    def changed(self, footprints: Iterable[int]) -> dict[str, dict[str, set[int]]]:
+        """By path and name, the functions that have changed since, and which of these footprints hold some of each."""
+        found: dict[str, dict[str, set[int]]] = defaultdict(lambda: defaultdict(set))
+        for footprint in set(footprints):
+            for key in self.pieces(footprint):
+                for name in self._changed(key):
+                    found[self._sources[self._lines[key].source].source.path][name].add(footprint)
+        return found
+
+    def _changed(self, key: int) -> Collection[str]:
+        if key not in self._names:
+            source = self._sources[self._lines[key].source]
+            file = self.files.get(source.source.path)
+            names: set[str] = set()
+            if file is not None and file.digest != source.source.digest:
+                code = self._parsed.code(source.source.digest)
+                left = self._way(source, file).dropped(code.translate(self._lines[key].mask))
+                names = {function.name for function in code.functions if function.statements & left}
+            self._names[key] = names
+        return self._names[key]
 
     def branches(self, footprints: Iterable[int]) -> set[bool]:
         """Whether what these footprints hold was recorded with its arcs: with, without, both, or nothing is held."""
