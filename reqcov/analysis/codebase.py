@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from reqcov.analysis.carry import EVERYTHING, Carried, carry
-from reqcov.analysis.code import DEFAULT_EXCLUDE, Code, decode
+from reqcov.analysis.code import DEFAULT_EXCLUDE, Code, Function, decode
 from reqcov.analysis.masks import Mask
 from reqcov.analysis.parsed import Parsed, Track
 from reqcov.record import unpack_arcs
@@ -72,6 +72,7 @@ class Codebase:
         self._carried: dict[int, Carried] = {}
         self._pieces: dict[int, tuple[str, Mask]] = {}
         self._arcs: dict[int, frozenset[tuple[int, int]]] = {}
+        self._names: dict[int, Collection[str]] = {}
         shown: dict[str, StoredSource] = {}
         for source in sorted(self._sources.values(), key=lambda each: each.last_seen):
             if fits(source.builds):
@@ -126,6 +127,24 @@ class Codebase:
             return 0
         mask = self._way(source, file).lines(mask)
         return file.code.translate(mask) & file.code.in_functions
+
+    def code_of(self, key: int) -> Code:
+        """What the version of the file consists of that a set of lines is of."""
+        return self._parsed.code(self._sources[self._lines[key].source].source.digest)
+
+    def unchanged(self, key: int) -> Mask:
+        """The function statements of the version shown that were in that version, too."""
+        code = self.code_of(key)
+        return self._shown(code.standing_for(code.in_functions), self._sources[self._lines[key].source])
+
+    def left_behind(self, key: int) -> list[tuple[Function, Mask]]:
+        """The functions of that version of which the set of lines holds statements that aren't shown; with these."""
+        source, code = self._sources[self._lines[key].source], self.code_of(key)
+        file = self.files.get(source.source.path)
+        own = code.translate(self._lines[key].mask) & code.in_functions
+        if file is not None:
+            own = self._way(source, file).dropped(own)
+        return [(each, own & each.statements) for each in code.functions if own & each.statements]
 
     def _way(self, source: StoredSource, file: File) -> Carried:
         """From a version to the one that is shown."""
@@ -200,6 +219,27 @@ class Codebase:
                 statements = code.translate(mask) & ~code.excluded
                 found[file.path] += self._way(source, file).dropped(statements).bit_count()
         return {path: lines for path, lines in found.items() if lines}
+
+    def changed(self, footprints: Iterable[int]) -> dict[str, dict[str, set[int]]]:
+        """By path and name, the functions that have changed since, and which of these footprints hold some of each."""
+        found: dict[str, dict[str, set[int]]] = defaultdict(lambda: defaultdict(set))
+        for footprint in set(footprints):
+            for key in self.pieces(footprint):
+                for name in self._changed(key):
+                    found[self._sources[self._lines[key].source].source.path][name].add(footprint)
+        return found
+
+    def _changed(self, key: int) -> Collection[str]:
+        if key not in self._names:
+            source = self._sources[self._lines[key].source]
+            file = self.files.get(source.source.path)
+            names: set[str] = set()
+            if file is not None and file.digest != source.source.digest:
+                code = self._parsed.code(source.source.digest)
+                left = self._way(source, file).dropped(code.translate(self._lines[key].mask))
+                names = {function.name for function in code.functions if function.statements & left}
+            self._names[key] = names
+        return self._names[key]
 
     def branches(self, footprints: Iterable[int]) -> set[bool]:
         """Whether what these footprints hold was recorded with its arcs: with, without, both, or nothing is held."""

@@ -15,7 +15,7 @@ from reqcov.analysis.codebase import Codebase
 from reqcov.analysis.masks import Mask, numbers
 from reqcov.analysis.parsed import Track
 from reqcov.record import UNMATCHED
-from reqcov.store.model import OTHER, UNREAD, unpack_labels
+from reqcov.store.model import OTHER, UNREAD, Run, unpack_labels
 from reqcov.store.reading import Hit, Route, StoreReader
 
 
@@ -31,6 +31,8 @@ class Chosen:
     """Patterns of which one fits."""
     since: date | None = None
     """In UTC; that day included."""
+    until: date | None = None
+    """In UTC; that day included."""
 
     @property
     def everything(self) -> bool:
@@ -41,6 +43,11 @@ class Chosen:
     def since_day(self) -> int:
         """As a store counts days."""
         return (self.since - date(1970, 1, 1)).days if self.since else 0
+
+    @property
+    def until_day(self) -> int:
+        """As a store counts days."""
+        return ((self.until or date.max) - date(1970, 1, 1)).days
 
     def fits_build(self, build: str) -> bool:
         """Whether the build is asked for."""
@@ -77,6 +84,7 @@ class View:
         all_hits: Mapping[int, list[Hit]],
         all_requests: float,
         routes: Mapping[int, Route],
+        runs: Mapping[str, Run],
     ) -> None:
         """Of `all_hits`, which fit `chosen` but for their routes, look at those to `routes`, that were asked for."""
         self.codebase = codebase
@@ -91,6 +99,8 @@ class View:
         """By the id of their route, the requests to all routes that fit otherwise."""
         self.all_requests = all_requests
         """How many these are."""
+        self.runs = runs
+        """The latest run of each test that was told of, by its name."""
         self.hits = [hit for route in self.routes for hit in all_hits.get(route, ())]
         """The requests that were asked for."""
         codebase.prepare(hit.footprint for hit in self.hits)
@@ -113,18 +123,16 @@ class View:
         - `track`: goes through the files that are to be parsed.
         """
         codebase = Codebase(reader, chosen.fits_version, exclude=exclude, current=current, track=track)
-        hits = _fitting(reader.hits(chosen.since_day), chosen)
-        by_route: dict[int, list[Hit]] = defaultdict(list)
-        for hit in hits:
-            by_route[hit.route].append(hit)
+        hits = fitting(reader.hits(chosen.since_day), chosen)
         routes = reader.routes()
-        return cls(codebase, chosen, routes, dict(by_route), sum(hit.requests for hit in hits), chosen.pick(routes))
+        requests = sum(hit.requests for hit in hits)
+        return cls(codebase, chosen, routes, by_route(hits), requests, chosen.pick(routes), reader.tests())
 
     def of_route(self, context: str) -> View:
         """The same look at the requests to this route alone: not at those to `GET /a` where a job is called `/a`."""
         chosen = replace(self.chosen, routes=(context,))
         routes = {key: route for key, route in self.routes.items() if route.context == context}
-        return View(self.codebase, chosen, self.all_routes, self.all_hits, self.all_requests, routes)
+        return View(self.codebase, chosen, self.all_routes, self.all_hits, self.all_requests, routes, self.runs)
 
     @cached_property
     def covered(self) -> dict[str, Mask]:
@@ -190,9 +198,18 @@ class View:
         return {key for key in used if not pieces.isdisjoint(self.codebase.pieces(key))}
 
 
-def _fitting(hits: Iterable[Hit], chosen: Chosen) -> list[Hit]:
+def by_route(hits: Iterable[Hit]) -> dict[int, list[Hit]]:
+    """The requests to each route, by its id."""
+    found: dict[int, list[Hit]] = defaultdict(list)
+    for hit in hits:
+        found[hit.route].append(hit)
+    return dict(found)
+
+
+def fitting(hits: Iterable[Hit], chosen: Chosen) -> list[Hit]:
     """Those of the requests that fit, whatever their route."""
-    hits = [hit for hit in hits if chosen.fits_build(hit.build)]
+    days = range(chosen.since_day, chosen.until_day + 1)
+    hits = [hit for hit in hits if hit.day in days and chosen.fits_build(hit.build)]
     if not chosen.labels:
         return hits
     fits = {labels: chosen.fits_labels(unpack_labels(labels)) for labels in {hit.labels for hit in hits}}
