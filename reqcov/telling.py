@@ -12,7 +12,7 @@ from typing import TypeAlias
 from urllib.error import HTTPError
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
-from reqcov.errors import ReqcovError, StoreError
+from reqcov.errors import ConfigError, ReqcovError, StoreError
 from reqcov.store.locate import store_path
 from reqcov.store.model import Run
 from reqcov.store.outcomes import keep
@@ -76,6 +76,8 @@ class LivePages:
     """The live pages at a URL, which tell their store; their clock says when a test began and ended."""
 
     def __init__(self, url: str, token: str | None) -> None:
+        if "?" in url:  # as `reqcov serve` prints it; it is shown in pytest's output
+            raise ConfigError("put the token into REQCOV_TOKEN, and leave the URL without it.")
         self._url = url.rstrip("/")
         self._headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
         self._opener = build_opener(Straight)
@@ -103,7 +105,7 @@ class LivePages:
             with error:
                 said = _said(error.read(10_000))
             raise StoreError(
-                f"{self._url}/{page} answers {error.code}: {said or error.reason}; it takes the URL of live pages "
+                f"{self._url}/{page} answers {error.code}, {said or error.reason}; it takes the URL of live pages "
                 "made with tests=True, and their token in REQCOV_TOKEN."
             ) from error
         except (OSError, HTTPException, ValueError) as error:
@@ -123,4 +125,4 @@ def _said(body: bytes) -> str:
         said = json.loads(body)["error"]
     except (ValueError, KeyError, TypeError):
         return ""
-    return str(said)
+    return str(said).rstrip(".")
