@@ -75,7 +75,8 @@ def command(
 
     Requests that tests made, which have the label `test`, are no traffic: they are left out, unless --label test=GLOB
     asks for them. With --diff, lines count too that stand in functions of which requests ran an earlier version only.
-    Without --route, --label, --since and --build, lines that only requests ran which were not sampled come last.
+    Where no requests are chosen by --route, --label, --since, --until or --build, lines come last that only requests
+    ran which were not sampled.
     """
     files = find([*names, *more])
     changes = read_diff(diff.read()) if diff is not None else None
