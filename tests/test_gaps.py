@@ -13,7 +13,7 @@ import pytest
 import reqcov
 from tests.calls import Request, call_wsgi
 from tests.conftest import HAS_MONITORING
-from tests.gaps_shop import FILES, deploy, planted, run_tests, serve, traffic
+from tests.gaps_shop import FILES, closed, deploy, planted, run_tests, serve, traffic
 from tests.reading import Project, run
 
 
@@ -96,7 +96,7 @@ def exported(file: Path, form: str, **options: Any) -> Path:
     measured.load()
     target = file.with_name(f"export of {form}")  # a name that says nothing
     getattr(measured, f"{form}_report")(outfile=str(target), **options)
-    measured.get_data().close(force=True)
+    closed(measured.get_data())
     return target
 
 

@@ -14,6 +14,7 @@ from reqcov.analysis.matching import match
 from reqcov.analysis.tested import Covered, find, read
 from reqcov.analysis.tested import tested as covered
 from reqcov.errors import ReqcovError
+from tests.gaps_shop import closed
 from tests.reading import add, hit
 
 XML = """<?xml version="1.0" ?>
@@ -129,7 +130,7 @@ def test_formats(tmp_path: Path) -> None:
             else:
                 data.add_lines({"/ci/cart.py": lines})
         data.write()
-        data.close(force=True)
+        closed(data)
         assert read(file) == {"/ci/cart.py": {1, 2, 3}}
         file.unlink()
 
