@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from coverage import CoverageData
 
 import reqcov
 from tests.calls import Request, call_wsgi
@@ -250,3 +251,9 @@ def run_tests(folder: Path, *options: str, tests: str = "tests") -> None:
         check=True,
         capture_output=True,
     )
+
+
+def closed(data: CoverageData) -> None:
+    """Close it; before coverage.py 7.11 nothing stays open."""
+    if hasattr(data, "close"):
+        data.close(force=True)
