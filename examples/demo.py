@@ -37,8 +37,8 @@ def seen(record: reqcov.RequestRecord) -> None:
 app = reqcov.wrap(app, source=["your_package"], on_request=seen, store=".reqcov/reqcov.sqlite3")
 ```
 
-Then ask: `reqcov routes`, `reqcov show ROUTE`, `reqcov line FILE:LINE`, `reqcov report`, `reqcov gaps`; or look: `reqcov html`,
-`reqcov serve`.
+Then ask: `reqcov routes`, `reqcov show ROUTE`, `reqcov line FILE:LINE`, `reqcov report`, `reqcov gaps`; or look:
+`reqcov html`, `reqcov serve`.
 
 Flask, FastAPI, Starlette and Django have middleware of their own: see `docs/`.
 """
