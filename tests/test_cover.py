@@ -61,14 +61,14 @@ def test_without_a_search_what_is_said_still_holds(sets: list[int]) -> None:
         assert union(chosen[:left_out] + chosen[left_out + 1 :]) != union(sets)
 
 
-HARD = [34, 41, 37, 120, 15, 96, 200, 82]
+HARD = [160, 192, 89, 85, 140, 98, 129, 18]
 """Three of these sets do, nothing about them can be reduced, and greedy takes four."""
 
 
 def test_the_search_finds_what_greedy_does_not() -> None:
     """Where greedy takes one too many, a search finds the fewest; without one, it is said that fewer may do."""
     found = cover(HARD, budget=0)
-    assert (len(found.chosen), found.at_least, found.smallest) == (4, 3, False)
+    assert (len(found.chosen), found.at_least, found.smallest) == (4, 2, False)
     found = cover(HARD)
     assert (len(found.chosen), found.at_least, found.smallest) == (3, 3, True)
 
@@ -97,7 +97,7 @@ def test_transposed(rows: list[int], chunk: int) -> None:
 
 def test_parts_that_share_nothing_are_solved_one_by_one() -> None:
     """Many small problems side by side take as many steps as one after the other, and not as their product."""
-    found = cover([one << 8 * part for part in range(20) for one in HARD], budget=20 * 5)
+    found = cover([one << 8 * part for part in range(20) for one in HARD], budget=20 * 7)
     assert (len(found.chosen), found.smallest) == (20 * 3, True)
 
 

@@ -281,3 +281,15 @@ def test_chance(a: int, of_a: int, b: int, of_b: int, sure: bool) -> None:
     """Few requests prove little; both ways round."""
     assert beyond_chance(a / of_a, of_a, b / of_b, of_b) is sure
     assert beyond_chance(b / of_b, of_b, a / of_a, of_a) is sure
+
+
+def test_a_changed_function_that_only_the_first_side_ran(tmp_path: Path) -> None:
+    """It is called changed, and not removed, also where the other side ran nothing of the file."""
+    store = tmp_path / "store"
+    fill(store, "v1", text({"f": 1, "g": 1}), [Requests("/a", {2, 6})])
+    fill(store, "v2", text({"f": 2}), [Requests("/a", [])])
+    found = ask(store, "v1", "v2")
+    assert {row["name"]: (row["ran_in"], row["text"], row["lines"]) for row in found["functions"]} == {
+        "f": ("a", "changed", [2]),
+        "g": ("a", "removed", [6]),
+    }
