@@ -243,7 +243,19 @@ def serve(folder: Path, kinds: list[str], monkeypatch: pytest.MonkeyPatch) -> Pa
 
 def run_tests(folder: Path, *options: str, tests: str = "tests") -> None:
     """Run the suite in `folder` under coverage.py."""
-    command = [sys.executable, "-m", "coverage", "run", *options, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    command = [
+        sys.executable,
+        "-m",
+        "coverage",
+        "run",
+        "--source=shop,tests",
+        *options,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+    ]
     subprocess.run(
         [*command, *tests.split()],
         cwd=folder,
