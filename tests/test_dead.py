@@ -204,7 +204,7 @@ def test_jobs_and_what_runs_outside(project: Project) -> None:
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="the core monitoring")
 def test_what_ran_outside_first(project: Project) -> None:
     """A function that start-up ran, and then only requests that are not sampled, is not dead."""
-    project.deploy(web=web("def early(): return 2\ndef view(): return early()\nVIEWS = {'/view': view}"))
+    project.deploy(web=web("def early():\n    return 2\ndef view(): return early()\nVIEWS = {'/view': view}"))
     module = importlib.import_module("shop.web")
     with recorded(project.store, source=[str(project.folder / "shop")], sample=0.0) as (recorder, _):
         module.early()
