@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from reqcov import asgi, wsgi
     from reqcov.errors import ConfigError, ReqcovError, StoreError
+    from reqcov.labels import label
     from reqcov.record import RequestRecord, Sink
     from reqcov.recorder import Recorder, Stats
     from reqcov.sinks import CoverageDataSink, JsonLinesSink, MemorySink
@@ -27,6 +28,7 @@ __all__ = [
     "Stats",
     "StoreError",
     "asgi",
+    "label",
     "wrap",
     "wsgi",
 ]
@@ -42,6 +44,7 @@ _HOMES = {
     "Sink": "record",
     "Stats": "recorder",
     "StoreError": "errors",
+    "label": "labels",
     "wrap": "wrapper",
 }
 

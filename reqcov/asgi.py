@@ -9,6 +9,7 @@ from asgiref.compatibility import guarantee_single_callable
 
 from reqcov.config import disabled
 from reqcov.cores.base import Recording, part_of_request
+from reqcov.labels import in_scope
 from reqcov.recorder import Recorder, given_or_new
 from reqcov.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -39,7 +40,7 @@ class CoverageMiddleware:
         if protocol not in ("http", "websocket") or part_of_request():
             return await self.app(scope, receive, send)
         recorder = self.recorder
-        recording = recorder.start(protocol, scope.get("method", "WEBSOCKET"), scope.get("path", "/"))
+        recording = recorder.start(protocol, scope.get("method", "WEBSOCKET"), scope.get("path", "/"), in_scope, scope)
         if recording is None:
             return await self.app(scope, receive, send)
 

@@ -6,6 +6,7 @@ import difflib
 import importlib
 import importlib.util
 import os
+import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
@@ -23,6 +24,9 @@ from reqcov.store.locate import store_path
 from reqcov.types import Route
 
 CoreChoice: TypeAlias = Literal["auto", "monitoring", "settrace"]
+
+TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+"""RFC 9110; so are names of headers, and keys in `baggage`."""
 
 _FALSE = {"0", "false", "no", "off", ""}
 _TRUE = {"1", "true", "yes", "on"}
@@ -48,6 +52,8 @@ class Config:
     store: Path | None = None
     build: str | None = None
     follow_threads: bool = False
+    labels: Mapping[str, str | None] = field(default_factory=dict)
+    """By key, the header that a request may carry it in; None for a member of `baggage`."""
     coverage_config: Any = field(default=None, repr=False)
     """coverage.py's own configuration with `source`, `include` and `omit` laid over it."""
 
@@ -166,6 +172,19 @@ def _names(name: str, value: object) -> tuple[str, ...]:
     raise ConfigError(f"{name} must be a list of names (separated by commas in a string), not {value!r}.")
 
 
+def _labels(name: str, value: object) -> dict[str, str | None]:
+    allowed: dict[str, str | None] = {}
+    for each in _names(name, value):
+        key, equals, header = (part.strip() for part in each.partition("="))
+        if not TOKEN.fullmatch(key) or (equals and not TOKEN.fullmatch(header)):
+            raise ConfigError(
+                f'{name} must name labels that requests may carry, "test", or "test=X-Test-Id" for those in a header '
+                f"of that name, not {each!r}."
+            )
+        allowed[key] = header.lower() if equals else None
+    return allowed
+
+
 def _core(name: str, value: object) -> CoreChoice:
     if value == "auto" or value == "monitoring" or value == "settrace":
         return value
@@ -230,5 +249,6 @@ _PARSERS: dict[str, Callable[[str, Any], Any]] = {
     "store": _path,
     "build": _text,
     "follow_threads": _boolean,
+    "labels": _labels,
 }
 assert set(_PARSERS) == {f.name for f in fields(Config)} - {"coverage_config"}

@@ -15,6 +15,10 @@ from reqcov.types import Arcs, Lines, Source
 
 UNMATCHED = "(unmatched)"
 
+LABEL_LENGTH = 1_000
+LABELS_AT_ONCE = 50
+"""Characters of a label's key or value, and labels of one request; what is more is cut off."""
+
 
 def footprint(lines: Lines, sources: Mapping[str, Source], arcs: Arcs | None = None) -> str:
     """Content address (hex) of what code ran: the same lines and arcs of the same sources give the same footprint.
@@ -109,6 +113,7 @@ class RequestRecord:
     error: str | None
     """Qualified name of the exception that ended it."""
     labels: Mapping[str, str] = field(default_factory=dict)
+    """Keys and values that were given from outside."""
     complete: bool
     """False where the request was not sampled, or was cut short: then only lines new to the process were seen."""
     executed: Executed = field(repr=False)

@@ -16,7 +16,7 @@ from pathlib import Path
 from random import random
 from typing import Any, TypeVar
 
-from reqcov import lifetime
+from reqcov import labels, lifetime
 from reqcov.commit import current_commit
 from reqcov.config import CoreChoice, disabled, resolve
 from reqcov.cores.base import Core, Recording, current
@@ -24,6 +24,7 @@ from reqcov.cores.choice import choose
 from reqcov.cores.files import Files
 from reqcov.delivery import Delivery, Latch
 from reqcov.errors import ConfigError, Faults
+from reqcov.labels import Carried, HeaderOf
 from reqcov.record import Executed, OnRequest, RequestRecord, Sink, footprint
 from reqcov.routes import MadeUpRoutes
 from reqcov.sinks import CallbackSink
@@ -76,6 +77,7 @@ class Recorder:
         store: str | os.PathLike[str] | None = None,
         build: str | None = None,
         follow_threads: bool | None = None,
+        labels: Iterable[str] | None = None,
     ) -> None:
         """Begin measuring. What is not given is looked up, see `docs/configuration.md`.
 
@@ -89,6 +91,7 @@ class Recorder:
         - `store`: path or URL of the store that counts are kept in.
         - `build`: what the store calls the code that runs now; a version or a commit.
         - `follow_threads`: carry recordings into threads that are started, and executors that are given work.
+        - `labels`: keys that requests may carry labels under: `test` in `baggage`, `test=X-Test-Id` in that header.
 
         Raises ConfigError where an option is unusable.
         """
@@ -105,10 +108,12 @@ class Recorder:
             store=store,
             build=build,
             follow_threads=follow_threads,
+            labels=labels,
         )
         self._enabled = self._has_core = not disabled()
         self._faults = Faults()
         self._sample = config.sample
+        self._carried = Carried(config.labels) if config.labels else None
         self._seen = self._recorded = 0
         self._open: set[Recording] = set()
         self._abandoned: deque[Callable[[], None]] = deque()
@@ -147,14 +152,28 @@ class Recorder:
         """The user's own answer to which route a scope or an environ is for."""
         return self._config.route
 
-    def start(self, protocol: str, method: str | None = None, path: str | None = None) -> Recording | None:
-        """Begin a recording; None where it is not measured. Raises nothing. `enter` it to run code in it."""
+    def start(
+        self,
+        protocol: str,
+        method: str | None = None,
+        path: str | None = None,
+        header_of: HeaderOf | None = None,
+        request: Any = None,
+    ) -> Recording | None:
+        """Begin a recording; None where it is not measured. Raises nothing. `enter` it to run code in it.
+
+        `header_of` is asked for the headers of `request` that may hold labels.
+        """
         if not self._enabled:
             return None
         if self._abandoned:
             self._finish_abandoned()
         try:
             recording = Recording(protocol, method, path, self._sample >= 1 or random() < self._sample)
+            if labels.ambient:
+                labels.add(recording, labels.ambient)
+            if self._carried is not None and header_of is not None:
+                labels.add(recording, self._carried(header_of, request))
             self._seen += 1  # no thread can come in between under the interpreter lock
             self._core.begin(recording)
             self._open.add(recording)
@@ -270,6 +289,7 @@ class Recorder:
             started_at=datetime.fromtimestamp(time.time() - (time.perf_counter() - recording.started), UTC),
             duration=recording.stopped - recording.started,
             error=recording.error,
+            labels=dict(recording.labels),
             complete=recording.complete,
             executed=Executed(self, recording.hits),
         )

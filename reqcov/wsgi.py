@@ -7,6 +7,7 @@ from typing import Any
 
 from reqcov.config import disabled
 from reqcov.cores.base import Recording, part_of_request
+from reqcov.labels import in_environ
 from reqcov.recorder import Recorder, given_or_new
 from reqcov.types import Environ
 
@@ -43,7 +44,8 @@ class CoverageMiddleware:
 
     def _start(self, environ: Environ) -> Recording | None:
         path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
-        return self.recorder.start("http", environ.get("REQUEST_METHOD", "GET"), readable(path) or "/")
+        method = environ.get("REQUEST_METHOD", "GET")
+        return self.recorder.start("http", method, readable(path) or "/", in_environ, environ)
 
 
 def readable(path: str) -> str:

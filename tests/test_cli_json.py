@@ -36,7 +36,9 @@ def printed(name: str, store: Path) -> Any:
     if name == "export":
         assert run("export", "json", "-o", store.with_name("export"), "--store", store).status == 0
         return json.loads(store.with_name("export").read_text("utf-8"))
-    arguments = {"show": ["*"], "line": [f"{PLACE}:40"]}.get(name, [])
+    tests = store.with_name("lcov.info")
+    tests.write_text(f"SF:{PLACE}\nDA:40,1\nend_of_record\n")
+    arguments = {"show": ["*"], "line": [f"{PLACE}:40"], "gaps": ["--tests", tests]}.get(name, [])
     answered = run(name, *arguments, "--store", store, "--format", "json")
     assert (answered.status, answered.err) == (0, "")
     return answered.json

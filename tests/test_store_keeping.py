@@ -19,10 +19,10 @@ from typing import Any
 import pytest
 
 from reqcov.errors import StoreError
-from reqcov.record import Executed, RequestRecord, footprint
+from reqcov.record import LABEL_LENGTH, LABELS_AT_ONCE, Executed, RequestRecord, footprint
 from reqcov.store import keeping, sqlite
 from reqcov.store.merge import T, merge
-from reqcov.store.model import LABEL_LENGTH, LABELS_AT_ONCE, MAX_LABELS, MAX_ROUTES, METHODS, unpack_labels
+from reqcov.store.model import MAX_LABELS, MAX_ROUTES, METHODS, unpack_labels
 from reqcov.store.reading import reading
 from reqcov.store.sqlite import opened, transaction
 from reqcov.store.writer import StoreSink

@@ -25,6 +25,7 @@ from reqcov import asgi, wsgi
 from reqcov.config import disabled
 from reqcov.cores.base import Recording, current, part_of_request
 from reqcov.errors import ConfigError
+from reqcov.labels import in_environ
 from reqcov.record import qualified_name
 from reqcov.recorder import Recorder
 
@@ -49,7 +50,7 @@ class CoverageMiddleware:
         """Serve one request."""
         if part_of_request():
             return self._get_response(request)
-        recording = self.recorder.start("http", request.method, request.path)
+        recording = self.recorder.start("http", request.method, request.path, in_environ, request.META)
         if recording is None:
             return self._get_response(request)
         exchange = _Exchange(self.recorder, recording, request, self._get_response)

@@ -17,6 +17,7 @@ COMMANDS = {
     "show": "What one route runs: files, functions, lines, behaviours.",
     "line": "Who runs a line: routes, labels, requests, when.",
     "report": "What requests run of each file.",
+    "gaps": "What requests run and tests do not, by requests.",
     "html": "Write the report as pages for a browser.",
     "export": "Write a coverage.py data file, lcov, Cobertura XML or JSON.",
     "serve": "Serve the live pages of the store.",

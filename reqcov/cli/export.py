@@ -6,7 +6,7 @@ import os
 import sqlite3
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -24,16 +24,13 @@ from reqcov.reports import coverage_data
 from reqcov.reports.cobertura import cobertura
 from reqcov.reports.json import as_json
 from reqcov.reports.lcov import lcov
-from reqcov.reports.text import plural, printable
+from reqcov.reports.text import plural, printable, some
 
 TEXTS: dict[str, Callable[[Export], str]] = {
     "lcov": lcov,
     "xml": lambda answer: cobertura(answer, folder=str(Path.cwd()), seconds=time.time()),
     "json": lambda answer: as_json(answer, compact=True) + "\n",
 }
-
-NAMED = 5
-"""Files that a message names."""
 
 
 @click.command("export")
@@ -78,14 +75,14 @@ def _tell(view: View) -> list[str]:
     """Say what is not as it ran; returns the files that are not in this folder."""
     if view.dropped:
         lines = plural(sum(view.dropped.values()), "line")
-        files = _some([f"{path} ({count})" for path, count in sorted(view.dropped.items())])
+        files = some([f"{path} ({count})" for path, count in sorted(view.dropped.items())])
         _say(f"Left out: {lines} that ran in functions that have changed since, in {files}.")
     gone = [path for path in view.files if current_file(path) is None]
     if gone:
-        _say(f"Not in this folder, and exported as they ran: {_some(gone)}.")
+        _say(f"Not in this folder, and exported as they ran: {some(gone)}.")
     broken = [f"{path} ({file.code.problem})" for path, file in view.files.items() if file.code.problem]
     if broken:
-        _say(f"Exported without lines: {_some(broken)}.")
+        _say(f"Exported without lines: {some(broken)}.")
     return gone
 
 
@@ -105,8 +102,8 @@ def _renamed(by_path: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, 
     """By name of the file, lines or arcs."""
     found: dict[str, set[Any]] = defaultdict(set)
     for path in by_path.keys() & names.keys():
-        some = by_path[path]
-        found[names[path]].update(numbers(some) if isinstance(some, int) else some)
+        ran = by_path[path]
+        found[names[path]].update(numbers(ran) if isinstance(ran, int) else ran)
     return found
 
 
@@ -141,11 +138,6 @@ def _replacing(target: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             part.unlink()
-
-
-def _some(names: Collection[str]) -> str:
-    shown = ", ".join(list(names)[:NAMED])
-    return shown if len(names) <= NAMED else f"{shown} and {len(names) - NAMED} more"
 
 
 def _say(message: str) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextvars import ContextVar
 from time import perf_counter
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from reqcov.record import qualified_name
@@ -24,6 +26,7 @@ class Recording:
     """When the last byte went out, by the clock of `started`."""
     undisturbed = True
     """False once something has kept the core from seeing every line."""
+    labels: Mapping[str, str] = MappingProxyType({})
     left_out = False
     """Whether no record is to be made of it."""
 

@@ -14,13 +14,14 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from reqcov.analysis.doctor import Doctor
 from reqcov.analysis.export import Export
+from reqcov.analysis.gaps import Gaps
 from reqcov.analysis.line import Line
 from reqcov.analysis.report import Report
 from reqcov.analysis.routes import Routes
 from reqcov.analysis.show import Show
 from reqcov.reports.json import VERSION, name_of
 
-ANSWERS: tuple[type, ...] = (Routes, Show, Line, Report, Doctor, Export)
+ANSWERS: tuple[type, ...] = (Routes, Show, Line, Report, Gaps, Doctor, Export)
 
 _SIMPLE: dict[Any, dict[str, Any]] = {
     str: {"type": "string"},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from math import floor
 from typing import TYPE_CHECKING
@@ -21,6 +21,9 @@ DROPPED = (
 
 FOLDED = 8
 """Columns that a text is not folded below."""
+
+NAMED = 5
+"""Names that a sentence lists at most."""
 
 TINY = 1e-9
 """By how much sums of the same estimates may differ, for the order in which they are added."""
@@ -157,3 +160,9 @@ def size(count: int) -> str:
 def plural(count: int, one: str, many: str | None = None) -> str:
     """`1 line`, `1,234 lines`."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def some(names: Collection[str]) -> str:
+    """`a, b, c, d, e and 3 more`."""
+    shown = ", ".join(list(names)[:NAMED])
+    return shown if len(names) <= NAMED else f"{shown} and {len(names) - NAMED} more"

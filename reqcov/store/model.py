@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
+from reqcov.record import LABEL_LENGTH, LABELS_AT_ONCE
 from reqcov.types import Source
 
 MAX_ROUTES = 2_000
@@ -20,10 +21,6 @@ Tests are told apart by labels, and large suites have tens of thousands of them.
 MAX_PIECES = 10 * MAX_FOOTPRINTS
 MAX_WAITING = 50_000
 """What a process remembers at most: sets of lines of one function, and distinct counts that wait to be written."""
-
-LABEL_LENGTH = 1_000
-LABELS_AT_ONCE = 50
-"""Characters of a label's key or value, and labels of one request; the rest is cut off."""
 
 OTHER = "(other)"
 """Stands for each route, method, label value and footprint that is too many."""

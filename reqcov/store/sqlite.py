@@ -9,10 +9,10 @@ import sqlite3
 import time
 import uuid
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from random import uniform
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from reqcov.errors import StoreBusy, StoreError, logger
 from reqcov.store import schema
@@ -45,6 +45,8 @@ MAX_WRITERS = 1_000
 """Processes that are remembered; the latest ones."""
 
 
+T = TypeVar("T")
+
 Place: TypeAlias = tuple[int, int, int, int, int, int, int]
 """Where requests are counted: origin, build, route, status, labels, footprint and day."""
 
@@ -72,15 +74,7 @@ class SQLiteStore:
         Raises StoreBusy where somebody else writes for `patience` seconds, and StoreError where the file can't be
         written; nothing of the batch is written then.
         """
-        deadline = time.monotonic() + patience
-        while True:
-            try:
-                self._write(batch)
-                return
-            except StoreBusy:
-                if time.monotonic() >= deadline:
-                    raise
-            time.sleep(uniform(0, PAUSE))  # not in SQLite: there it would hold up all greenlets of the process
+        patiently(lambda: self._write(batch), patience)
 
     def _write(self, batch: Batch) -> None:
         try:
@@ -319,6 +313,18 @@ class Rows:
             "DELETE FROM writer WHERE id IN (SELECT id FROM writer ORDER BY last_write DESC, id LIMIT -1 OFFSET ?)",
             (MAX_WRITERS,),
         )
+
+
+def patiently(write: Callable[[], T], patience: float) -> T:
+    """What `write` returns, which is called until nobody else writes. Raises StoreBusy after `patience` seconds."""
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            return write()
+        except StoreBusy:
+            if time.monotonic() >= deadline:
+                raise
+        time.sleep(uniform(0, PAUSE))  # not in SQLite: there it would hold up all greenlets of the process
 
 
 @contextlib.contextmanager

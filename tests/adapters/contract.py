@@ -65,6 +65,16 @@ class AdapterContract:
             assert self.visit(app, visit) == expected, visit
 
     @pytest.mark.parametrize("way", WAYS)
+    def test_labels(self, way: str, make_recorder: Callable[..., reqcov.Recorder]) -> None:
+        """A request brings its labels in the headers that are allowed."""
+        sink = reqcov.MemorySink()
+        recorder = make_recorder(include=[self.file()], sinks=[sink], labels=["test", "tenant=X-Tenant"])
+        app = self.recorded(way, self.bare(), recorder=recorder)
+        headers = {"baggage": "a=b,reqcov.test=one%20two", "x-tenant": "acme"}
+        get(self.kind, app, self.visits[0].path, self.visits[0].method, headers=headers)
+        assert [record.labels for record in sink.records] == [{"test": "one two", "tenant": "acme"}]
+
+    @pytest.mark.parametrize("way", WAYS)
     def test_records(self, way: str, core: str, make_recorder: Callable[..., reqcov.Recorder]) -> None:
         """Template, endpoint, status, exception and lines of each visit are in its one record."""
         sink = reqcov.MemorySink()
