@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import builtins
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from reqcov.analysis.outline import Definition, Outline, last_name
 
-PLAIN_NAMES = frozenset(dir(__builtins__)) if not isinstance(__builtins__, dict) else frozenset(__builtins__)
-"""What every module has without defining it."""
 
 
 class Moved(NamedTuple):
@@ -31,9 +31,6 @@ class Edit:
     """What else has changed that runs when the module is imported, in words."""
     moved: tuple[Moved, ...]
     """Functions that came or went without anything else: whether that matters, the names in other modules tell."""
-
-
-NO_EDIT = Edit(touched=frozenset(), new={}, at_import=None, moved=())
 
 
 def edit(old: Outline, new: Outline) -> Edit:
@@ -59,14 +56,14 @@ def edit(old: Outline, new: Outline) -> Edit:
     return Edit(touched=frozenset(touched), new=came, at_import=reason, moved=tuple(moved))
 
 
-def named_elsewhere(moved: Moved, old: Outline, new: Outline, others: dict[str, Outline]) -> str | None:
+def named_elsewhere(moved: Moved, old: Outline, new: Outline, others: Mapping[str, Outline]) -> str | None:
     """Why it matters that a function came or went, in words; None where nobody can tell.
 
     `others` are the modules that may name it, by path.
     """
     name = last_name(moved.name)
     what = f"{moved.name} is {'new' if moved.came else 'gone'}"
-    if name.startswith("__") or name in PLAIN_NAMES:
+    if name.startswith("__") or hasattr(builtins, name):
         return f"{what}, and Python itself knows that name"
     own = old if moved.came else new
     if name in own.mentions:

@@ -31,15 +31,16 @@ class Imports:
             for name, root in _names(path):
                 self._named[name].append((path, root))
         self._importers: dict[str, set[tuple[str, str | None]]] = defaultdict(set)
+        self._importing: dict[str, set[str]] = defaultdict(set)
+        self._imports: dict[str, set[str]] = defaultdict(set)
+        self._all_above: dict[str, set[str]] = {}
         self._stars: dict[str, set[str]] = defaultdict(set)
         for path, made in outlines.items():
             for found, function in self._imported(path, made):
                 if found != path:
                     self._importers[found].add((path, function))
-        unclear = [path for path, made in outlines.items() if made.unclear]
-        for path in outlines:
-            if not self._importers[path]:
-                self._importers[path] |= {(other, "") for other in unclear if other != path}
+                    self._importing[found].add(path)
+                    self._imports[path].add(found)
 
     def of(self, path: str, runs: Callable[[str, str], bool]) -> Importers:
         """Who imports `path`; `runs` tells of a file and a function whether requests call it, and nobody else."""
@@ -51,16 +52,28 @@ class Imports:
                 elif importer not in loaded:
                     loaded.add(importer)
                     waiting.append(importer)
-        roots = {each for each in loaded if not self._importers.get(each)}
+        roots = {each for each in loaded if all(each in self._above(other) for other in self._above(each))}
         return Importers(frozenset(loaded), frozenset(lazily), frozenset(roots))
 
-    def lazily_imported(self, runs: Callable[[str, str], bool]) -> set[str]:
-        """The modules that are first imported while a request runs."""
-        return {
-            path
-            for path, importers in self._importers.items()
-            if any(function is not None and runs(importer, function) for importer, function in importers)
-        }
+    def imported_by(self, path: str) -> set[str]:
+        """Everything that is imported in the end where `path` is."""
+        return self._closure(path, self._imports)
+
+    def _above(self, path: str) -> set[str]:
+        """Everything that imports `path` in the end."""
+        if path not in self._all_above:
+            self._all_above[path] = self._closure(path, self._importing)
+        return self._all_above[path]
+
+    @staticmethod
+    def _closure(path: str, edges: Mapping[str, set[str]]) -> set[str]:
+        found: set[str] = set()
+        waiting = [path]
+        while waiting:
+            more = edges.get(waiting.pop(), set()) - found
+            found |= more
+            waiting += more
+        return found
 
     def taken_whole(self, path: str) -> bool:
         """Whether somebody imports all names of it: `from shop.cart import *`."""

@@ -10,9 +10,6 @@ from typing import NamedTuple
 
 from reqcov.analysis.code import lines, without_warnings
 
-AT_IMPORT = frozenset({"__init_subclass__", "__set_name__", "__prepare__", "__mro_entries__", "__class_getitem__"})
-"""Methods that run when a class is made."""
-
 KEEPS = ("cache", "memo", "once", "lazy")
 """What the names of decorators hold that call a function once, and keep what it gave."""
 
@@ -73,8 +70,6 @@ class Outline:
     """All names and attributes, and texts that could be either."""
     bases: set[str] = field(default_factory=set)
     """Last names of what classes derive from."""
-    called: set[str] = field(default_factory=set)
-    """Last names of what is called, or decorates, when the module is imported."""
     kept: set[str] = field(default_factory=set)
     """Last names of functions whose results are kept, so that not everyone who needs them calls them."""
 
@@ -88,7 +83,7 @@ def outline(text: str) -> Outline | None:
         with without_warnings():
             tree = ast.parse("\n".join(lines(text)))
         made = _Outliner()
-        made.scope(tree.body, "", function=None)
+        made.scope(tree.body, "")
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
     return made.made
@@ -105,51 +100,46 @@ class _Outliner:
     def __init__(self) -> None:
         self.made = Outline()
 
-    def scope(self, body: list[ast.stmt], prefix: str, *, function: str | None) -> None:
-        """Take apart what runs in one module or class; in `function`, where it is in one."""
+    def scope(self, body: list[ast.stmt], prefix: str) -> None:
+        """Take apart what runs in one module or class."""
         for node in _without_docstring(body):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                self._names(_head(node), function)
+                self._names(_head(node), None)
                 self._function(node, prefix)
-                if function is None:
-                    definition = Definition(prefix + node.name, _dumped(*_head(node)), _is_plain(node))
-                    self.made.scopes[prefix].append(definition)
-                    self.made.called |= {name for each in node.decorator_list if (name := _called(each))}
+                definition = Definition(prefix + node.name, _dumped(*_head(node)), _is_plain(node))
+                self.made.scopes[prefix].append(definition)
             elif isinstance(node, ast.ClassDef):
-                self._class(node, prefix, function)
+                self._class(node, prefix)
             else:
-                self._names([node], function)
                 for child in _statements(node):
-                    self._inner(child, prefix, function)
-                if function is None:
-                    self.made.scopes[prefix].append(_dumped(node))
+                    self._inner(child, prefix)
+                self._names([node], None)
+                self.made.scopes[prefix].append(_dumped(node))
 
-    def _inner(self, node: ast.stmt, prefix: str, function: str | None) -> None:
+    def _inner(self, node: ast.stmt, prefix: str) -> None:
         """A function or a class in a compound statement: its bodies are taken out, and its head stays there."""
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             self._function(node, prefix)
         elif isinstance(node, ast.ClassDef):
+            self._note_class(node)
             for child in node.body:
-                self._inner(child, f"{prefix}{node.name}.", function)
+                self._inner(child, f"{prefix}{node.name}.")
         else:
             for child in _statements(node):
-                self._inner(child, prefix, function)
+                self._inner(child, prefix)
 
-    def _class(self, node: ast.ClassDef, prefix: str, function: str | None) -> None:
-        head = [*node.decorator_list, *node.bases, *node.keywords]
-        self._names(head, function)
+    def _class(self, node: ast.ClassDef, prefix: str) -> None:
+        head = [*node.decorator_list, *node.bases, *node.keywords, *getattr(node, "type_params", ())]
+        self._names(head, None)
+        self._note_class(node)
+        self.made.scopes[prefix].append(f"class {node.name}: {_dumped(*head)}")
+        if not node.decorator_list and not node.keywords and {_last(base) for base in node.bases} <= {"object"}:
+            self.made.bare.add(f"{prefix}{node.name}.")
+        self.scope(node.body, f"{prefix}{node.name}.")
+
+    def _note_class(self, node: ast.ClassDef) -> None:
         self.made.mentions.add(node.name)
-        name = prefix + node.name
-        bases = {_last(base) for base in node.bases}
-        self.made.bases |= bases
-        if function is None:
-            self.made.scopes[prefix].append(f"class {node.name}: {_dumped(*head, *getattr(node, 'type_params', ()))}")
-            self.made.called |= {found for each in node.decorator_list if (found := _called(each))}
-            if not node.decorator_list and not node.keywords and bases <= {"object"}:
-                self.made.bare.add(f"{name}.")
-            if "type" in bases or any(base.endswith("Meta") for base in bases):
-                self.made.called |= {each.name for each in node.body if isinstance(each, ast.FunctionDef)}
-        self.scope(node.body, f"{name}.", function=function)
+        self.made.bases |= {_last(base) for base in node.bases}
 
     def _function(self, node: ast.FunctionDef | ast.AsyncFunctionDef, prefix: str) -> None:
         """What runs when it is called; afterwards there is nothing in it."""
@@ -162,7 +152,7 @@ class _Outliner:
         node.body = _without_docstring(node.body)
         self._keeping(node)
         for child in node.body:
-            self._inner(child, f"{name}.<locals>.", name)
+            self._inner(child, f"{name}.<locals>.")
         body.mentions |= self._names(node.body, name)
         parameters = [type(node).__name__, *_parameters(node.args)]
         body.texts.append(f"{' '.join(parameters)}: {_dumped(*node.body)}")
@@ -174,7 +164,7 @@ class _Outliner:
         for each in ast.walk(node):
             targets: list[ast.expr] = []
             if isinstance(each, ast.Assign):
-                targets = each.targets
+                targets = [one for target in each.targets for one in getattr(target, "elts", [target])]
             elif isinstance(each, ast.AnnAssign | ast.AugAssign | ast.NamedExpr):
                 targets = [each.target]
             if any(isinstance(one, ast.Attribute | ast.Subscript) or _last(one) in shared for one in targets):
@@ -201,11 +191,8 @@ class _Outliner:
                         found.add(name)
                     case ast.Constant(value=str(text)) if len(text) < 200:
                         self._text(text)
-                    case ast.Call():
-                        if function is None and (name := _called(each)):
-                            self.made.called.add(name)
-                        if _last(each.func) in BY_NAME:
-                            self._import_by_name(each, function)
+                    case ast.Call() if _last(each.func) in BY_NAME:
+                        self._import_by_name(each, function)
         self.made.mentions |= found
         return found
 
@@ -291,6 +278,3 @@ def _last(node: ast.expr) -> str:
         case ast.Attribute(attr=name) | ast.Name(id=name):
             return name
     return ""
-
-
-_called = _last
