@@ -16,6 +16,7 @@ from typing import NamedTuple
 import httpx
 import pytest
 
+from reqcov.store.reading import reading
 from tests.live import PATIENCE, TOKEN, filled
 from tests.servers import interruptible
 from tests.stores import Project, Request, Server, reqcov
@@ -123,6 +124,19 @@ def test_actions(store: Path) -> None:
     with serving("--store", store, "--insecure", "--actions") as server:
         assert "store.html" in httpx.get(server.url, timeout=PATIENCE).text
         assert httpx.get(server.url + "store.html", timeout=PATIENCE).status_code == 200
+
+
+def test_tests(tmp_path: Path) -> None:
+    """Only where that is asked for may runners tell of tests, and not without the token; they make the store."""
+    store, test = tmp_path / "store.sqlite3", {"test": "test_pay"}
+    bearer = {"Authorization": f"Bearer {TOKEN}"}
+    for words, status in (["--tests"], 201), ([], 404):
+        with serving("--store", store, "--token", TOKEN, *words) as server:
+            url = server.url.partition("?")[0] + "tests"
+            assert httpx.post(url, json=test, timeout=PATIENCE).status_code == 401
+            assert httpx.post(url, json=test, headers=bearer, timeout=PATIENCE).status_code == status
+    with reading(store) as reader:
+        assert list(reader.tests()) == ["test_pay"]
 
 
 def test_store_that_is_not_there_yet(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from reqcov.analysis.codebase import Codebase
 from reqcov.analysis.masks import Mask, numbers
 from reqcov.analysis.parsed import Track
 from reqcov.record import UNMATCHED
-from reqcov.store.model import OTHER, UNREAD, unpack_labels
+from reqcov.store.model import OTHER, UNREAD, Run, unpack_labels
 from reqcov.store.reading import Hit, Route, StoreReader
 
 
@@ -77,6 +77,7 @@ class View:
         all_hits: Mapping[int, list[Hit]],
         all_requests: float,
         routes: Mapping[int, Route],
+        runs: Mapping[str, Run],
     ) -> None:
         """Of `all_hits`, which fit `chosen` but for their routes, look at those to `routes`, that were asked for."""
         self.codebase = codebase
@@ -91,6 +92,8 @@ class View:
         """By the id of their route, the requests to all routes that fit otherwise."""
         self.all_requests = all_requests
         """How many these are."""
+        self.runs = runs
+        """The latest run of each test that was told of, by its name."""
         self.hits = [hit for route in self.routes for hit in all_hits.get(route, ())]
         """The requests that were asked for."""
         codebase.prepare(hit.footprint for hit in self.hits)
@@ -118,13 +121,14 @@ class View:
         for hit in hits:
             by_route[hit.route].append(hit)
         routes = reader.routes()
-        return cls(codebase, chosen, routes, dict(by_route), sum(hit.requests for hit in hits), chosen.pick(routes))
+        requests = sum(hit.requests for hit in hits)
+        return cls(codebase, chosen, routes, dict(by_route), requests, chosen.pick(routes), reader.tests())
 
     def of_route(self, context: str) -> View:
         """The same look at the requests to this route alone: not at those to `GET /a` where a job is called `/a`."""
         chosen = replace(self.chosen, routes=(context,))
         routes = {key: route for key, route in self.routes.items() if route.context == context}
-        return View(self.codebase, chosen, self.all_routes, self.all_hits, self.all_requests, routes)
+        return View(self.codebase, chosen, self.all_routes, self.all_hits, self.all_requests, routes, self.runs)
 
     @cached_property
     def covered(self) -> dict[str, Mask]:

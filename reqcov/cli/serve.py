@@ -39,7 +39,8 @@ THREADS = 8
 )
 @click.option("--insecure", is_flag=True, help="Ask for no token: everybody on this machine may see the pages.")
 @click.option("--actions", is_flag=True, help="Let those who see the pages also empty, prune and copy the store.")
-def command(store: Path, host: str, port: int, token: str | None, insecure: bool, actions: bool) -> None:
+@click.option("--tests", is_flag=True, help="Let test runners tell when tests begin, and how they end.")
+def command(store: Path, host: str, port: int, token: str | None, insecure: bool, actions: bool, tests: bool) -> None:
     """Serve the live pages of the store.
 
     They show what is in the store now, and refresh by themselves. The token is part of the address that is printed, and
@@ -53,7 +54,7 @@ def command(store: Path, host: str, port: int, token: str | None, insecure: bool
 
     if token is None and not insecure:
         token = secrets.token_urlsafe()
-    pages = app(store, token=token, insecure=insecure, actions=actions)
+    pages = app(store, token=token, insecure=insecure, actions=actions, tests=tests)
     server = listening(pages, host, port)
     try:
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C does: waitress ends in good order
@@ -84,9 +85,9 @@ def listening(pages: Any, host: str, port: int) -> Any:
     """A server that listens, and does not serve yet. Raises ConfigError where it can't."""
     from waitress import create_server
 
-    from reqcov.ui.exchange import LONGEST_FORM
+    from reqcov.ui.exchange import LONGEST_BODY
 
-    options = {"threads": THREADS, "ident": None, "max_request_body_size": LONGEST_FORM}
+    options = {"threads": THREADS, "ident": None, "max_request_body_size": LONGEST_BODY}
     try:
         return create_server(pages, host=host.strip("[]"), port=port, **options)
     except OSError as error:

@@ -10,7 +10,8 @@ from sqlite3 import Connection
 from typing import TypeVar, get_args
 
 from reqcov.errors import ConfigError, StoreError
-from reqcov.store.model import LABEL_LENGTH, MAX_LABELS, Outcome, Run, storable
+from reqcov.record import LABEL_LENGTH
+from reqcov.store.model import MAX_LABELS, Outcome, Run, storable
 from reqcov.store.sqlite import COMMAND_PATIENCE, Rows, opened, patiently, transaction
 
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
@@ -24,7 +25,7 @@ def begin(path: Path, name: str) -> Run:
     Raises ConfigError for a name that is none, StoreBusy where somebody else writes for too long, and StoreError where
     the store can't be written or has too many tests.
     """
-    _check(name, None)
+    check(name, None)
 
     def write(connection: Connection) -> Run:
         known = _known(connection, name)
@@ -42,7 +43,7 @@ def end(path: Path, name: str, outcome: Outcome) -> Run:
     One that nobody said had begun is kept all the same, for its outcome is known: it began and ended at once.
     Raises ConfigError for an outcome that is none, and what `begin` does.
     """
-    _check(name, outcome)
+    check(name, outcome)
 
     def write(connection: Connection) -> Run:
         known, now = _known(connection, name), time.time()
@@ -61,11 +62,11 @@ def keep(path: Path, runs: Iterable[tuple[str, Run]]) -> None:
     """
     told = list(runs)
     for name, run in told:
-        _check(name, run.outcome)
+        check(name, run.outcome)
     _written(path, lambda connection: _add(connection, path, told))
 
 
-def _check(name: str, outcome: str | None) -> None:
+def check(name: str, outcome: str | None) -> None:
     """Raises ConfigError for what is no name of a test, or no outcome."""
     if not name or len(name) > LABEL_LENGTH:
         raise ConfigError(f"The name of a test has 1 to {LABEL_LENGTH:,} characters, not {len(name):,}.")

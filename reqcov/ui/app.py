@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
@@ -23,18 +21,21 @@ from reqcov.types import Environ
 from reqcov.ui.access import Access, Auth, access, known_hosts, refuse_host, refuse_other_sites
 from reqcov.ui.actions import PAGE as ACTIONS
 from reqcov.ui.actions import Actions
-from reqcov.ui.exchange import Answer, Request, redirect
+from reqcov.ui.exchange import HTML, JSON, Answer, Request, in_json, iso, redirect
 from reqcov.ui.latest import Latest
 from reqcov.ui.plain import plain
+from reqcov.ui.tests import Tests
 
 NOW = "data/now.json"
 """What pages ask for, to learn whether there is something new."""
 
+OFF = "Tests are told of only where the pages are made with tests=True, or by `reqcov serve --tests`."
+
 KINDS = {
     ".css": "text/css; charset=utf-8",
-    ".html": "text/html; charset=utf-8",
+    ".html": HTML,
     ".js": "text/javascript; charset=utf-8",
-    ".json": "application/json",
+    ".json": JSON,
     ".png": "image/png",
     ".svg": "image/svg+xml",
     ".txt": "text/plain; charset=utf-8",
@@ -49,6 +50,7 @@ def app(
     insecure: bool = False,
     hosts: Iterable[str] | None = None,
     actions: bool = False,
+    tests: bool = False,
 ) -> Pages:
     """The live pages of a store, as a WSGI app to mount in a server. Give it one of `auth`, `token` and `insecure`.
 
@@ -58,6 +60,7 @@ def app(
     - `insecure`: let everybody see them.
     - `hosts`: names that the Host header may have; with `insecure` those of this machine, unless others are given.
     - `actions`: let those who see the pages also empty, prune and copy the store.
+    - `tests`: let them tell when tests begin, and how they end.
 
     Raises ConfigError where it is not told who may see the pages, or where an option is unusable.
     """
@@ -67,6 +70,7 @@ def app(
         known_hosts(hosts, insecure),
         partial(make_site, exclude=excluded(), actions=actions),
         actions=actions,
+        tests=tests,
     )
 
 
@@ -81,12 +85,14 @@ class Pages:
         make: Callable[[Path], Site],
         *,
         actions: bool,
+        tests: bool,
     ) -> None:
         self._latest = Latest(store, make)
         self._access = access
         self._hosts = hosts
         self._assets = {f"assets/{each.name}": each for each in ASSETS.iterdir()}
         self._actions = Actions(store, self._latest) if actions else None
+        self._tests = Tests(store) if tests else None
 
     def prepare(self) -> None:
         """Make the pages before they are asked for. Raises StoreError where there is nothing to make them of."""
@@ -116,6 +122,8 @@ class Pages:
         )
         if refused is not None:
             return refused
+        if request.by_program:
+            return self._tests.answer(request) if self._tests is not None else plain(request, HTTPStatus.NOT_FOUND, OFF)
         if self._actions is not None and request.name == ACTIONS:
             return self._actions.answer(request)
         if request.method not in ("GET", "HEAD"):
@@ -141,17 +149,12 @@ class Pages:
     def _now(self) -> Answer:
         stamp, last_seen = self._latest.state()
         told = {"stamp": stamp, "last_seen": iso(last_seen), "now": iso(time.time())}
-        return Answer(body=json.dumps(told).encode(), kind=KINDS[".json"])
+        return in_json(told)
 
 
 def kind(name: str) -> str:
     """What a browser is to take it for."""
     return KINDS.get(Path(name).suffix, "application/octet-stream")
-
-
-def iso(moment: float | None) -> str | None:
-    """As pages are told moments; in UTC."""
-    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds") if moment is not None else None
 
 
 def make_site(store: Path, *, exclude: str, actions: bool) -> Site:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from http import HTTPStatus
 from urllib.parse import parse_qsl, quote, unquote_to_bytes
 
@@ -25,10 +27,14 @@ ALWAYS = (
 )
 """Headers of every answer, whatever was asked."""
 
-LONGEST_FORM = 10_000
-"""Bytes; no form of ours is longer."""
+LONGEST_BODY = 16_384
+"""Bytes; no form of ours is longer, nor the name of a test, however it is written."""
+
+TESTS = "tests"
+"""What programs ask for that run tests, and what is below that."""
 
 HTML = "text/html; charset=utf-8"
+JSON = "application/json"
 
 
 class Request:
@@ -57,6 +63,17 @@ class Request:
     def root(self) -> str:
         """Relative URL of the first page."""
         return "../" * (self.path.count("/") - 1) or "./"
+
+    @property
+    def by_program(self) -> bool:
+        """Whether it is answered in JSON, whatever comes of it."""
+        return f"{self.path}/".startswith(f"/{TESTS}/")
+
+    @property
+    def content_type(self) -> str:
+        """Of the body, without parameters; empty where it was not told."""
+        kind: str = self.environ.get("CONTENT_TYPE", "")
+        return kind.partition(";")[0].strip().lower()
 
     def header(self, name: str) -> str | None:
         """The value of a header; None where it was not sent."""
@@ -94,13 +111,20 @@ class Request:
         """A relative URL of the folder that the pages are mounted as, with the same query."""
         return relative(self.prefix.rpartition("/")[2] + "/", self.query)
 
+    def body(self) -> bytes | None:
+        """What was sent along, and of what is too long one byte more than may be; None where it may have no end."""
+        length: str = self.environ.get("CONTENT_LENGTH") or ""
+        if not length.isdecimal() and not self.environ.get("wsgi.input_terminated"):
+            return None
+        size = min(int(length), LONGEST_BODY + 1) if length.isdecimal() else LONGEST_BODY + 1
+        body: bytes = self.environ["wsgi.input"].read(size)
+        return body
+
     def form(self) -> dict[str, str]:
         """The fields of a form; none where there is no form, or one that can't be ours."""
-        kind = self.environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
-        length: str = self.environ.get("CONTENT_LENGTH") or "0"
-        if kind != "application/x-www-form-urlencoded" or not length.isdecimal() or int(length) > LONGEST_FORM:
+        body = self.body() if self.content_type == "application/x-www-form-urlencoded" else None
+        if body is None or len(body) > LONGEST_BODY:
             return {}
-        body: bytes = self.environ["wsgi.input"].read(int(length))
         try:
             return dict(parse_qsl(body.decode("ascii"), errors="strict", keep_blank_values=True))
         except ValueError:
@@ -154,3 +178,13 @@ def fits(known: str, tag: str) -> bool:
 def redirect(url: str, *headers: tuple[str, str]) -> Answer:
     """Go and ask for `url`, relative to what was asked for."""
     return Answer(status=HTTPStatus.SEE_OTHER, headers=(("Location", url), *headers))
+
+
+def in_json(value: object, status: HTTPStatus = HTTPStatus.OK, *headers: tuple[str, str]) -> Answer:
+    """What programs are told."""
+    return Answer(status=status, body=json.dumps(value).encode(), kind=JSON, headers=headers)
+
+
+def iso(moment: float | None) -> str | None:
+    """As programs are told moments; in UTC."""
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds") if moment is not None else None

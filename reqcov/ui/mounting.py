@@ -13,7 +13,7 @@ from asgiref.wsgi import WsgiToAsgi
 from reqcov.asgi import single_callable
 from reqcov.errors import ConfigError
 from reqcov.types import ASGIApp, Environ, Message, Receive, Scope, Send
-from reqcov.ui.exchange import LONGEST_FORM, SAFE
+from reqcov.ui.exchange import LONGEST_BODY, SAFE
 from reqcov.wrapper import protocol
 
 
@@ -65,7 +65,8 @@ def as_asgi(pages: Callable[..., Iterable[bytes]]) -> ASGIApp:
         prefix, path = split(scope)
 
         def mounted(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
-            return pages({**environ, "SCRIPT_NAME": prefix.encode().decode("latin-1")}, start_response)
+            script = prefix.encode().decode("latin-1")
+            return pages({**environ, "SCRIPT_NAME": script, "wsgi.input_terminated": True}, start_response)
 
         async def keep(message: Message) -> None:
             messages.append(message)
@@ -109,8 +110,8 @@ class Gone(Exception):
 
 
 def short(receive: Receive) -> Receive:
-    """Of a body, no more than a form of ours may have: asgiref keeps all that anybody sends."""
-    left = LONGEST_FORM
+    """Of a body, no more than it takes to see that it is too long: asgiref keeps all that anybody sends."""
+    left = LONGEST_BODY + 1
 
     async def receive_some() -> Message:
         nonlocal left

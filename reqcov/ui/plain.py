@@ -6,7 +6,7 @@ from functools import cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from reqcov.ui.exchange import Answer, Request
+from reqcov.ui.exchange import Answer, Request, in_json
 
 if TYPE_CHECKING:
     import jinja2
@@ -33,7 +33,9 @@ def plain(
     template: str = "plain.html",
     again: bool = False,
 ) -> Answer:
-    """A page with one sentence; with `again`, the browser asks again by itself."""
+    """A page with one sentence; with `again`, the browser asks again by itself. Programs get the sentence as JSON."""
+    if request.by_program:
+        return in_json({"error": text}, status, *headers)
     body = templates().get_template(template).render(title=status.phrase, text=text, root=request.root)
     if again:
         headers = (*headers, ("Refresh", AGAIN))

@@ -1,0 +1,212 @@
+"""Which functions may run while modules are imported, which is mostly before anybody watches.
+
+It is worked out from the sources, by name: what import-time code calls, what that calls in turn, and so on. Where a
+name may stand for several functions, all of them count; what is looked up by text, as by `getattr`, is not found.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from reqcov.analysis.calls import MadeClass, Module, Scope, name_of, names, read_module, references, unwrapped
+from reqcov.analysis.code import Function
+from reqcov.analysis.codebase import File
+from reqcov.analysis.naming import Names
+
+AT_ONCE = frozenset(
+    [
+        *("map", "filter", "sorted", "min", "max", "sort", "iter", "reduce", "starmap", "takewhile", "dropwhile"),
+        *("filterfalse", "accumulate", "groupby", "defaultdict", "sub", "subn"),
+        *("Thread", "Timer", "start_new_thread", "submit", "run_in_executor", "call_soon", "call_later"),
+    ]
+)
+"""What calls the functions that it is given, of the standard library: at once, or soon and in no request."""
+
+BY_PYTHON = frozenset(
+    ["__init_subclass__", "__set_name__", "__class_getitem__", "__prepare__", "__mro_entries__", "__subclasshook__"]
+)
+"""Methods that are called when classes are made."""
+
+BY_IMPORT = frozenset({"__getattr__", "__dir__"})
+"""Functions of modules that are called when something is imported from these."""
+
+BY_ENUM = frozenset({"_generate_next_value_", "_missing_"})
+
+DEEPEST = 4
+"""Calls of what calls return: `f()()()`."""
+
+
+class Cause(NamedTuple):
+    """Why a function may run at import."""
+
+    path: str
+    line: int
+    called: str
+    """What is called on that line; empty where Python calls it by itself."""
+
+    def __str__(self) -> str:
+        """For people."""
+        where = f"{self.path}:{self.line}"
+        return f"{where} calls {self.called}" if self.called else "Python calls it when a class is made or imported"
+
+
+def startup(files: Mapping[str, File]) -> dict[str, dict[Function, Cause]]:
+    """By path, the functions that may run at import, and which line makes them.
+
+    Lines are those of import-time code, or of a function that runs at import itself. A function that is only handed to
+    something which is not among `files`, as in `add_url_rule("/", view)`, is not called by that, as far as this tells.
+    """
+    modules = [module for path, file in files.items() if (module := read_module(path, file)) is not None]
+    return _Search(modules).search()
+
+
+class _Search:
+    """Finds what import-time code calls."""
+
+    def __init__(self, modules: Sequence[Module]) -> None:
+        self._modules = modules
+        self._names = Names(modules)
+        self._parameters: dict[Scope, set[str]] = {}
+        self._calling = self._that_call_what_they_are_given()
+        self._found: dict[Scope, Cause] = {}
+        self._instances: set[MadeClass] = set()
+        self._queue: list[Scope] = []
+
+    def search(self) -> dict[str, dict[Function, Cause]]:
+        """Everything that may run at import."""
+        for module in self._modules:
+            for scope in module.scopes:
+                if scope.function is not None and (
+                    (scope.of_class and scope.name in BY_PYTHON) or (scope.of_module and scope.name in BY_IMPORT)
+                ):
+                    self._reach(scope, Cause(module.path, scope.function.first, ""))
+            self._follow(module.scopes[0])
+        while self._queue:
+            self._follow(self._queue.pop(0))
+        found: dict[str, dict[Function, Cause]] = defaultdict(dict)
+        for scope, cause in self._found.items():
+            if scope.function is not None:
+                found[scope.module.path].setdefault(scope.function, cause)
+        return dict(found)
+
+    def _reach(self, scope: Scope, cause: Cause) -> None:
+        if scope not in self._found:
+            self._found[scope] = cause
+            self._queue.append(scope)
+
+    def _follow(self, scope: Scope) -> None:
+        """What a scope runs where it is run."""
+        module = scope.module
+        for made in scope.classes:
+            cause = Cause(module.path, made.line, f"class {made.name}")
+            for each in made.metaclasses:
+                for metaclass in self._names.targets(module, each)[1]:
+                    self._instantiate(metaclass, cause)
+            if self._names.is_enum(made):
+                self._instantiate(made, cause)
+        for load in scope.loads:
+            for asked in self._names.properties(module, load):
+                self._reach(asked, Cause(module.path, load.lineno, load.attr))
+        for call in scope.calls:
+            callees, depth, arguments = unwrapped(call.callee)
+            for callee in callees:
+                self._call(module, callee, [*arguments, *call.arguments], depth, call.line)
+
+    def _call(self, module: Module, callee: ast.expr, arguments: list[ast.expr], depth: int, line: int) -> None:
+        """`callee(...)`, `depth` times one after the other."""
+        scopes, classes = self._names.targets(module, callee)
+        name = ast.unparse(callee) if isinstance(callee, ast.Name | ast.Attribute) else "it"
+        self._called(scopes, classes, module, arguments, depth, Cause(module.path, line, name))
+        if name_of(callee) in AT_ONCE or _is_atexit(callee):
+            self._hand_over(module, arguments, line)
+
+    def _called(
+        self,
+        scopes: Iterable[Scope],
+        classes: Iterable[MadeClass],
+        module: Module,
+        arguments: list[ast.expr],
+        depth: int,
+        cause: Cause,
+    ) -> None:
+        for made in classes:
+            self._instantiate(made, cause)
+            scopes = [*scopes, *(each for each in self._names.methods(made) if each.name in ("__init__", "__new__"))]
+            if depth > 1:
+                scopes = [*scopes, *(each for each in self._names.methods(made) if each.name == "__call__")]
+        for scope in scopes:
+            self._reach(scope, cause)
+            if scope in self._calling:
+                self._hand_over(module, arguments, cause.line)
+            if depth > 1:
+                for value in scope.returned:
+                    for each in references(value):
+                        inner = self._names.targets(scope.module, each)
+                        self._called(*inner, module, arguments, min(depth, DEEPEST) - 1, cause)
+
+    def _hand_over(self, module: Module, arguments: list[ast.expr], line: int) -> None:
+        """What is given is called."""
+        for argument in arguments:
+            for each in references(argument):
+                scopes, classes = self._names.targets(module, each)
+                name = name_of(each) or "it"
+                self._called(scopes, classes, module, [], 1, Cause(module.path, line, name))
+
+    def _instantiate(self, made: MadeClass, cause: Cause) -> None:
+        """Its special methods may run."""
+        if made in self._instances:
+            return
+        self._instances.add(made)
+        for method in self._names.methods(made):
+            if method.name.startswith("__") or method.name in BY_ENUM:
+                self._reach(method, cause)
+
+    def _that_call_what_they_are_given(self) -> set[Scope]:
+        """Functions that call one of their arguments before they return."""
+        calling: set[Scope] = set()
+        before = -1
+        while len(calling) > before:
+            before = len(calling)
+            for module in self._modules:
+                for scope in module.scopes:
+                    if scope not in calling and scope.parameters and self._calls_given(scope, calling):
+                        calling.add(scope)
+        return calling
+
+    def _calls_given(self, scope: Scope, calling: set[Scope]) -> bool:
+        given = self._given(scope)
+        for call in scope.calls:
+            callees, _, arguments = unwrapped(call.callee)
+            for callee in callees:
+                if name_of(callee) in given and (isinstance(callee, ast.Name) or self._names.is_kept(name_of(callee))):
+                    return True
+                scopes, classes = self._names.targets(scope.module, callee)
+                methods = [each for made in classes for each in self._names.methods(made)]
+                on = name_of(callee) in AT_ONCE or not calling.isdisjoint([*scopes, *methods])
+                if on and (
+                    any(name in given for each in [*arguments, *call.arguments] for name in names(each))
+                    or any(each.parameters >= scope.parameters for each in scopes if each in calling)
+                ):
+                    return True
+        return False
+
+    def _given(self, scope: Scope) -> set[str]:
+        """Its parameters, and the names that its module gives to them."""
+        if scope not in self._parameters:
+            passed_on = scope.module.passed_on
+            given: set[str] = set()
+            waiting = list(scope.parameters - {"self", "cls"})
+            while waiting:
+                name = waiting.pop()
+                if name not in given:
+                    given.add(name)
+                    waiting += passed_on.get(name, ())
+            self._parameters[scope] = given
+        return self._parameters[scope]
+
+
+def _is_atexit(callee: ast.expr) -> bool:
+    return isinstance(callee, ast.Attribute) and isinstance(callee.value, ast.Name) and callee.value.id == "atexit"
