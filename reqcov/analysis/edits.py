@@ -10,7 +10,6 @@ from typing import NamedTuple
 from reqcov.analysis.outline import Definition, Outline, last_name
 
 
-
 class Moved(NamedTuple):
     """A function that came or went."""
 
@@ -43,7 +42,7 @@ def edit(old: Outline, new: Outline) -> Edit:
     reason = None
     for scope in dict.fromkeys((*old.scopes, *new.scopes)):
         before, after = old.scopes.get(scope, []), new.scopes.get(scope, [])
-        bare = not scope or scope in old.bare and scope in new.bare
+        bare = not scope or (scope in old.bare and scope in new.bare)
         gone_names, came_names = _defined(before) - _defined(after), _defined(after) - _defined(before)
         loose = {
             each.name
@@ -93,6 +92,8 @@ def _reason(scope: str, before: list[str | Definition], after: list[str | Defini
             return f"the decorators, defaults or annotations of {each.name} changed"
     where = f"the class {scope.rstrip('.')}" if scope else "the module"
     names = sorted(_defined(before) ^ _defined(after))
-    if names and [each for each in before if isinstance(each, str)] == [each for each in after if isinstance(each, str)]:
+    if names and [each for each in before if isinstance(each, str)] == [
+        each for each in after if isinstance(each, str)
+    ]:
         return f"{where} has other functions: {', '.join(names)}"
     return f"code that runs when {where} is {'made' if scope else 'imported'} changed"

@@ -55,6 +55,10 @@ class Imports:
         roots = {each for each in loaded if all(each in self._above(other) for other in self._above(each))}
         return Importers(frozenset(loaded), frozenset(lazily), frozenset(roots))
 
+    def importers(self, path: str) -> set[str]:
+        """Those that say that they import it."""
+        return self._importing.get(path, set())
+
     def imported_by(self, path: str) -> set[str]:
         """Everything that is imported in the end where `path` is."""
         return self._closure(path, self._imports)

@@ -13,6 +13,9 @@ from reqcov.analysis.code import lines, without_warnings
 KEEPS = ("cache", "memo", "once", "lazy")
 """What the names of decorators hold that call a function once, and keep what it gave."""
 
+ROUTES = frozenset(["route", "get", "post", "put", "patch", "delete", "head", "options", "websocket", "api_route"])
+"""Last names of decorators that make views."""
+
 BY_NAME = frozenset({"import_module", "__import__"})
 """Functions that import what they are given the name of."""
 
@@ -49,6 +52,10 @@ class Body:
     """Of each its parameters and statements; those of functions in it are not among them."""
     mentions: set[str] = field(default_factory=set)
     """Names and attributes in it."""
+    calls_given: bool = False
+    """Whether any of them calls what it is given, itself."""
+    routed: bool = False
+    """Whether a decorator makes a view of it, so that requests call it and nobody else."""
 
 
 @dataclass(slots=True)
@@ -68,6 +75,8 @@ class Outline:
     """Whether something is imported by a name that is worked out."""
     mentions: set[str] = field(default_factory=set)
     """All names and attributes, and texts that could be either."""
+    mentions_at_import: set[str] = field(default_factory=set)
+    """Those of them that are outside of functions."""
     bases: set[str] = field(default_factory=set)
     """Last names of what classes derive from."""
     kept: set[str] = field(default_factory=set)
@@ -154,8 +163,11 @@ class _Outliner:
         for child in node.body:
             self._inner(child, f"{name}.<locals>.")
         body.mentions |= self._names(node.body, name)
-        parameters = [type(node).__name__, *_parameters(node.args)]
-        body.texts.append(f"{' '.join(parameters)}: {_dumped(*node.body)}")
+        text = _dumped(*node.body)
+        arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+        body.calls_given |= any(f"Call(func=Name(id='{each.arg}'" in text for each in arguments)
+        body.routed |= any(isinstance(each, ast.Call) and _last(each) in ROUTES for each in node.decorator_list)
+        body.texts.append(f"{' '.join([type(node).__name__, *_parameters(node.args)])}: {text}")
         node.body = []
 
     def _keeping(self, node: ast.AST) -> None:
@@ -194,6 +206,8 @@ class _Outliner:
                     case ast.Call() if _last(each.func) in BY_NAME:
                         self._import_by_name(each, function)
         self.made.mentions |= found
+        if function is None:
+            self.made.mentions_at_import |= found
         return found
 
     def _text(self, text: str) -> None:

@@ -42,7 +42,9 @@ class Worlds:
     """Of each change."""
 
 
-def worlds(changes: Iterable[Change], project: Project, stored: Callable[[str], Iterable[str]], more: Mapping[str, str]) -> Worlds:
+def worlds(
+    changes: Iterable[Change], project: Project, stored: Callable[[str], Iterable[str]], more: Mapping[str, str]
+) -> Worlds:
     """What there was and is.
 
     - `stored`: by path, the texts of the versions of a file that a store has, which are asked where the file in the
@@ -51,16 +53,19 @@ def worlds(changes: Iterable[Change], project: Project, stored: Callable[[str], 
     """
     found = Worlds()
     texts = {path: decode(content) for path in project.modules if (content := project.read(path)) is not None}
-    for path, text in (more | texts).items():
+    for path, text in {**more, **texts}.items():
         if (made := outline(text)) is not None:
             found.before[path] = found.after[path] = made
     for change in changes:
         sides = _sides(change, project, stored)
         found.sides.append(sides)
-        for world, path, text in ((found.before, change.old, sides.old), (found.after, change.new, sides.new)):
-            made = outline(text) if text is not None and path is not None and path.endswith(".py") else None
-            if path is not None and made is not None:
-                world[path] = made
+        for world, where, written in ((found.before, change.old, sides.old), (found.after, change.new, sides.new)):
+            if where is not None and written is not None and where.endswith(".py"):
+                made = outline(written)
+                if made is not None:
+                    world[where] = made
+                else:
+                    world.pop(where, None)
         if change.old != change.new:
             if change.new is not None:
                 found.before.pop(change.new, None)

@@ -18,6 +18,7 @@ COMMANDS = {
     "line": "Who runs a line: routes, labels, requests, when.",
     "report": "What requests run of each file.",
     "gaps": "What requests run and tests do not, by requests.",
+    "impact": "Which routes and which tests run the functions that a diff touches.",
     "dedupe": "Tests, routes or behaviours that add nothing to the others.",
     "html": "Write the report as pages for a browser.",
     "export": "Write a coverage.py data file, lcov, Cobertura XML or JSON.",

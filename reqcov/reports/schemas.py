@@ -16,13 +16,14 @@ from reqcov.analysis.dedupe import Dedupe
 from reqcov.analysis.doctor import Doctor
 from reqcov.analysis.export import Export
 from reqcov.analysis.gaps import Gaps
+from reqcov.analysis.impact import Impact
 from reqcov.analysis.line import Line
 from reqcov.analysis.report import Report
 from reqcov.analysis.routes import Routes
 from reqcov.analysis.show import Show
 from reqcov.reports.json import VERSION, name_of
 
-ANSWERS: tuple[type, ...] = (Routes, Show, Line, Report, Gaps, Dedupe, Doctor, Export)
+ANSWERS: tuple[type, ...] = (Routes, Show, Line, Report, Gaps, Impact, Dedupe, Doctor, Export)
 
 _SIMPLE: dict[Any, dict[str, Any]] = {
     str: {"type": "string"},
