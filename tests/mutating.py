@@ -75,7 +75,9 @@ class Lab:
         return Outcome(f"{file.name}:{name}", frozenset(failed), listed)
 
     def _test(self, *, recorded: bool) -> str:
-        options = ("-v", "-rfE", "--tb=no", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:pytest_cov")
+        options = ["-v", "-rfE", "--tb=no", "-p", "no:cacheprovider"]
+        if recorded:
+            options += ["-p", "reqcov.pytest_plugin", "--reqcov"]
         return self._run(sys.executable, "-m", "pytest", *options, check=False, disabled="" if recorded else "1")
 
     def _run(self, *words: str, check: bool = True, disabled: str = "") -> str:
@@ -87,6 +89,7 @@ class Lab:
             },
             "PYTHONPATH": os.pathsep.join((str(self.folder), str(ROOT))),
             "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",  # an installed reqcov brings the plugin as well
             **({"REQCOV_DISABLED": disabled} if disabled else {}),
         }
         done = subprocess.run(words, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)

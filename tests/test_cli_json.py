@@ -38,7 +38,7 @@ def printed(name: str, store: Path) -> Any:
         return json.loads(store.with_name("export").read_text("utf-8"))
     tests = store.with_name("lcov.info")
     tests.write_text(f"SF:{PLACE}\nDA:40,1\nend_of_record\n")
-    arguments = {"show": ["*"], "line": [f"{PLACE}:40"], "gaps": ["--tests", tests]}.get(name, [])
+    arguments = {"show": ["*"], "line": [f"{PLACE}:40"], "gaps": ["--tests", tests], "diff": ["A", "A"]}.get(name, [])
     answered = run(name, *arguments, "--store", store, "--format", "json")
     assert (answered.status, answered.err) == (0, "")
     return answered.json

@@ -568,7 +568,7 @@ def test_real_files_as_coverage_and_the_compiler_have_them() -> None:
     """Statements and exclusions are those of `Coverage.analysis2`, functions and what they run the compiler's."""
     compared = 0
     measured = coverage.Coverage(data_file=None, config_file=False)
-    for file in sources(200):
+    for file in sources(100):
         text = decode(file.read_bytes())
         code = parse(text)
         try:
@@ -584,7 +584,7 @@ def test_real_files_as_coverage_and_the_compiler_have_them() -> None:
             compared += 1
     with contextlib.suppress(AttributeError):  # before coverage.py 7.11 there is nothing to close
         measured.get_data().close(force=True)
-    assert compared > 190
+    assert compared > 90
 
 
 def test_torture_as_the_compiler_has_it(text: str) -> None:

@@ -184,10 +184,10 @@ def by_force(some: list[Program], drawn: dict[str, Any]) -> dict[str, Any]:
                 "share": requests / total if requests else 0.0,
                 "routes": sorted(routes.items(), key=lambda each: (-each[1], each[0])),
                 "last_seen": DAY * 86_400 + max(hit[5] for hit in own) if own else None,
-                "sampled": bool(own),
+                "kind": "ran" if own else "not sampled",
             }
         )
-    rows.sort(key=lambda row: (not row["sampled"], -row["requests"], row["path"], row["lines"]))
+    rows.sort(key=lambda row: (row["kind"] == "not sampled", -row["requests"], row["path"], row["lines"]))
     return {
         "requests": total,
         "of_tests": sum(hit[3] * hit[4] for hit in chosen) - total,
@@ -217,7 +217,7 @@ def test_gaps_are_what_counting_gives(data: st.DataObject) -> None:
     expected = by_force(some, drawn)
     rows = [
         {
-            **{name: getattr(row, name) for name in ("path", "function", "lines", "requests", "sampled", "share")},
+            **{name: getattr(row, name) for name in ("path", "function", "lines", "requests", "kind", "share")},
             "routes": [(route.route, route.requests) for route in row.routes],
             "last_seen": row.last_seen and row.last_seen.timestamp(),
         }

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import shutil
 import sqlite3
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -366,3 +370,31 @@ def test_damaged_store(store: Path, runner: httpx.Client) -> None:
     for answer in (runner.post("tests", json={"test": "a"}), runner.get("tests")):
         assert answer.status_code == 409
         assert "move it away" in error_of(answer)
+
+
+DOCS = Path(__file__).parent.parent / "docs" / "tests.md"
+
+
+def shop(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+    start_response("200 OK", [("Content-Type", "application/json")])
+    return [b'{"price": 7}' if environ["PATH_INFO"] == "/prices/mug" else b"{}"]
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
+def test_the_example_in_javascript(store: Path, make_recorder: Callable[..., reqcov.Recorder]) -> None:
+    """It is a test runner, whose test passes, and fails where another price is awaited."""
+    found = re.search(r"```js\n(.*?)```", DOCS.read_text("utf-8"), re.DOTALL)
+    assert found is not None
+    recorder = make_recorder(include=[__file__], labels=["test"], store=store)
+    app = reqcov.wrap(shop, recorder=recorder)
+    app = reqcov.ui.mount(app, "/reqcov", reqcov.ui.app(store, token=TOKEN, tests=True))
+    for price, outcome in ("7", "passed"), ("8", "failed"):
+        with served(app) as port:
+            script = found[1].replace("8000", str(port)).replace("price !== 7", f"price !== {price}")
+            command = ["node", "--input-type=module", "--eval", script]
+            done = subprocess.run(command, env={**os.environ, "REQCOV_TOKEN": TOKEN}, capture_output=True, timeout=60)
+        assert (done.returncode == 0) is (outcome == "passed"), done.stderr
+        assert {name: run.outcome for name, run in kept(store).items()} == {"prices > mug": outcome}
+    recorder.flush()
+    with reading(store) as reader:
+        assert {hit.labels: hit.recorded for hit in reader.hits()} == {'{"test": "prices > mug"}': 2}

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 from reqcov.analysis.carry import EVERYTHING, Carried, carry
-from reqcov.analysis.code import DEFAULT_EXCLUDE, Code, decode
+from reqcov.analysis.code import DEFAULT_EXCLUDE, Code, Function, decode
 from reqcov.analysis.masks import Mask
 from reqcov.analysis.parsed import Parsed, Track
 from reqcov.record import unpack_arcs
@@ -29,6 +29,21 @@ class File:
     code: Code
     builds: frozenset[str]
     """That used this version, or the last one before it where the file is shown as it is now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A version of a file, as far as it matters to the one that is shown."""
+
+    builds: frozenset[str]
+    """That used it."""
+    last_seen: float
+    """When a process last began to use it."""
+    kept: Mask
+    """The function statements of the version shown that were in it already."""
+    ran: frozenset[str] | None
+    """The names of its functions that any request ran, sampled or not; None where requests ran it, and which is not
+    known: it can't be parsed, or its text was not kept."""
 
 
 class Codebase:
@@ -52,9 +67,12 @@ class Codebase:
         self._lines = reader.lines()
         self._sources = reader.sources()
         self._parsed = Parsed(reader, exclude, track)
+        self.writers = reader.writers()
+        """The processes that wrote, the latest first."""
         self._carried: dict[int, Carried] = {}
         self._pieces: dict[int, tuple[str, Mask]] = {}
         self._arcs: dict[int, frozenset[tuple[int, int]]] = {}
+        self._names: dict[int, Collection[str]] = {}
         shown: dict[str, StoredSource] = {}
         for source in sorted(self._sources.values(), key=lambda each: each.last_seen):
             if fits(source.builds):
@@ -138,6 +156,24 @@ class Codebase:
         mask = self._way(source, file).lines(mask)
         return file.code.translate(mask) & file.code.in_functions
 
+    def code_of(self, key: int) -> Code:
+        """What the version of the file consists of that a set of lines is of."""
+        return self._parsed.code(self._sources[self._lines[key].source].source.digest)
+
+    def unchanged(self, key: int) -> Mask:
+        """The function statements of the version shown that were in that version, too."""
+        code = self.code_of(key)
+        return self._shown(code.standing_for(code.in_functions), self._sources[self._lines[key].source])
+
+    def left_behind(self, key: int) -> list[tuple[Function, Mask]]:
+        """The functions of that version of which the set of lines holds statements that aren't shown; with these."""
+        source, code = self._sources[self._lines[key].source], self.code_of(key)
+        file = self.files.get(source.source.path)
+        own = code.translate(self._lines[key].mask) & code.in_functions
+        if file is not None:
+            own = self._way(source, file).dropped(own)
+        return [(each, own & each.statements) for each in code.functions if own & each.statements]
+
     def _way(self, source: StoredSource, file: File) -> Carried:
         """From a version to the one that is shown."""
         if source.id not in self._carried:
@@ -154,12 +190,36 @@ class Codebase:
     @cached_property
     def seen(self) -> dict[str, Mask]:
         """By path, the function statements that any request ran, chosen or not, sampled or not."""
-        ran = [source for source in self._sources.values() if source.ran]
-        self._parsed.prepare(source.source.digest for source in ran)
+        return self._of_any_version({key: source.ran for key, source in self._sources.items()})
+
+    @cached_property
+    def outside(self) -> dict[str, Mask]:
+        """By path, the function statements that were seen to run outside of all requests and jobs."""
+        return self._of_any_version({key: source.outside for key, source in self._sources.items()})
+
+    def _of_any_version(self, masks: Mapping[int, Mask]) -> dict[str, Mask]:
+        ran = [(self._sources[key], mask) for key, mask in masks.items() if mask]
+        self._parsed.prepare(source.source.digest for source, _ in ran)
         found: dict[str, Mask] = defaultdict(int)
-        for source in ran:
-            found[source.source.path] |= self._shown(source.ran, source)
+        for source, mask in ran:
+            found[source.source.path] |= self._shown(mask, source)
         return dict(found)
+
+    @cached_property
+    def versions(self) -> dict[str, list[Version]]:
+        """By path, all versions of the files that are shown, in no order."""
+        self._parsed.prepare(source.source.digest for source in self._sources.values())
+        found: dict[str, list[Version]] = {path: [] for path in self.files}
+        for source in self._sources.values():
+            if source.source.path in found:
+                code = self._parsed.code(source.source.digest)
+                statements = code.translate(source.ran)
+                ran = frozenset(each.name for each in code.functions if each.statements & statements)
+                kept = self._shown(code.in_functions, source)
+                unknown = code.problem and source.ran
+                version = Version(source.builds, source.last_seen, kept, None if unknown else ran)
+                found[source.source.path].append(version)
+        return found
 
     @cached_property
     def reachable(self) -> int:
@@ -187,6 +247,27 @@ class Codebase:
                 statements = code.translate(mask) & ~code.excluded
                 found[file.path] += self._way(source, file).dropped(statements).bit_count()
         return {path: lines for path, lines in found.items() if lines}
+
+    def changed(self, footprints: Iterable[int]) -> dict[str, dict[str, set[int]]]:
+        """By path and name, the functions that have changed since, and which of these footprints hold some of each."""
+        found: dict[str, dict[str, set[int]]] = defaultdict(lambda: defaultdict(set))
+        for footprint in set(footprints):
+            for key in self.pieces(footprint):
+                for name in self._changed(key):
+                    found[self._sources[self._lines[key].source].source.path][name].add(footprint)
+        return found
+
+    def _changed(self, key: int) -> Collection[str]:
+        if key not in self._names:
+            source = self._sources[self._lines[key].source]
+            file = self.files.get(source.source.path)
+            names: set[str] = set()
+            if file is not None and file.digest != source.source.digest:
+                code = self._parsed.code(source.source.digest)
+                left = self._way(source, file).dropped(code.translate(self._lines[key].mask))
+                names = {function.name for function in code.functions if function.statements & left}
+            self._names[key] = names
+        return self._names[key]
 
     def branches(self, footprints: Iterable[int]) -> set[bool]:
         """Whether what these footprints hold was recorded with its arcs: with, without, both, or nothing is held."""

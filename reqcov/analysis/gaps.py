@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Literal
 
 from reqcov.analysis.code import Function
 from reqcov.analysis.codebase import File
@@ -14,6 +15,8 @@ from reqcov.analysis.routes import count, moment
 from reqcov.analysis.view import View
 from reqcov.store.model import OTHER, TEST, UNREAD, unpack_labels
 from reqcov.store.reading import Hit
+
+Kind = Literal["ran", "changed", "not sampled"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +33,9 @@ class GapRoute:
 class Gap:
     """Lines of one function that the very same requests ran, and no test did."""
 
+    kind: Kind
+    """Whether requests that were recorded ran these lines; or, of a diff, an earlier version of their function; or only
+    requests did that were not sampled."""
     path: str
     """In its project, with `/`."""
     lines: list[int]
@@ -43,15 +49,14 @@ class Gap:
     last: int
     """The function's last line."""
     requests: int
-    """That ran these lines; an estimate where not every request is sampled; 0 where that is not known."""
+    """That ran these lines, or an earlier version of their function; an estimate where not every request is sampled; 0
+    where only requests did that were not sampled."""
     share: float
     """Of all requests, 0 to 1."""
     routes: list[GapRoute]
     """To which these requests were, the most frequent one first."""
     last_seen: datetime | None
-    """When the last of these requests began; null where that is not known."""
-    sampled: bool
-    """Whether any request that ran them was recorded; if not, only requests did that were not sampled."""
+    """When the last of these requests began; null where only requests did that were not sampled."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +74,8 @@ class Gaps:
     changes: bool
     """Whether only lines of a diff were asked for; all counts of lines are of these then."""
     ran: int
-    """Function statements that the requests ran."""
+    """Function statements that the requests ran; of a diff, also those in functions of which they ran an earlier
+    version."""
     tested: int
     """How many of these tests ran too."""
     share: float
@@ -83,26 +89,33 @@ class Gaps:
     problems: dict[str, str]
     """By path, why nothing can be told of a file: it can't be parsed, or its text was not kept."""
     gaps: list[Gap]
-    """The one with most requests first, then by path and line; those at the end that were not sampled."""
+    """The one with most requests first, then by path and line; those that were not sampled come last."""
 
 
 def gaps(view: View, tested: Mapping[str, Mask], *, changed: Mapping[str, Mask] | None = None) -> Gaps:
     """What the chosen requests ran, and no test did.
 
     `tested` and `changed` are lines of the files that are shown, by path: those that tests ran, and those that are
-    asked for, all where it is None. Where every request was chosen, the lines that only requests ran which were not
-    sampled are gaps too.
+    asked for, all where it is None. What requests would run now of a function that has changed since they ran it,
+    nobody knows; but where lines are asked for, those in such functions count. Where every request was chosen, the
+    lines that only requests ran which were not sampled are gaps too.
     """
     of_tests, hits = _split(view)
-    ran = {path: mask & _wanted(file, changed) for path, file, mask in _ran(view, hits)}
+    use_of = _by_footprint(view, hits)
+    earlier = _earlier(view, use_of) if changed is not None else {}
+    ran = _ran(view, hits, earlier)
+    if changed is not None:
+        ran = {path: mask & view.files[path].code.translate(changed.get(path, 0)) for path, mask in ran.items()}
     done = {path: mask & view.files[path].code.translate(tested.get(path, 0)) for path, mask in ran.items()}
-    left = {path: mask & ~done[path] for path, mask in ran.items() if mask & ~done[path]}
-    uses = _uses(view, hits, left)
+    left = {path: mask & ~done[path] for path, mask in ran.items()}
+    uses = _uses(view, use_of, left)
     total = _requests(hits)
-    rows = [row for path, mask in left.items() for row in _rows(view.files[path], mask, uses.get(path, {}), total)]
-    by_piece = view.requests_by_piece(hits)
-    weight = sum(requests * (mask & ran.get(path, 0)).bit_count() for path, mask, requests in by_piece)
-    of_done = sum(requests * (mask & done.get(path, 0)).bit_count() for path, mask, requests in by_piece)
+    rows = [
+        row
+        for path, mask in left.items()
+        for row in _rows(view.files[path], mask, uses.get(path, {}), earlier.get(path, {}), total)
+    ]
+    weight = _times_run(view, hits, ran)
     return Gaps(
         requests=round(total),
         of_tests=round(_requests(of_tests)),
@@ -112,11 +125,11 @@ def gaps(view: View, tested: Mapping[str, Mask], *, changed: Mapping[str, Mask] 
         ran=count(ran.values()),
         tested=count(done.values()),
         share=count(done.values()) / count(ran.values()) if any(ran.values()) else 1.0,
-        weighted=of_done / weight if weight else 1.0,
+        weighted=_times_run(view, hits, done) / weight if weight else 1.0,
         lines=count(left.values()),
-        dropped=dict(sorted(view.codebase.dropped(hit.footprint for hit in hits).items())),
+        dropped=dict(sorted(view.codebase.dropped(use_of).items())),
         problems={path: file.code.problem for path, file in view.files.items() if file.code.problem},
-        gaps=sorted(rows, key=lambda row: (not row.sampled, -row.requests, row.path, row.lines)),
+        gaps=sorted(rows, key=lambda row: (row.kind == "not sampled", -row.requests, row.path, row.lines)),
     )
 
 
@@ -128,21 +141,33 @@ def _split(view: View) -> tuple[list[Hit], list[Hit]]:
     return [hit for hit in view.hits if hit.labels in made], [hit for hit in view.hits if hit.labels not in made]
 
 
-def _ran(view: View, hits: Iterable[Hit]) -> Iterator[tuple[str, File, Mask]]:
-    """What these requests ran of each file; where all were chosen, and what none ran that was recorded."""
+def _ran(view: View, hits: Iterable[Hit], earlier: Mapping[str, Collection[str]]) -> dict[str, Mask]:
+    """By path, what the requests ran, with all of the functions of which they only ran `earlier` versions.
+
+    Where every request was chosen, also what none ran that was recorded.
+    """
     ran = view.codebase.ran(hit.footprint for hit in hits)
     recorded = view.codebase.ran(hit.footprint for hit in view.hits)
+    found = {}
     for path, file in view.files.items():
-        seen = view.codebase.seen.get(path, 0) if view.chosen.everything else 0
-        yield path, file, ran.get(path, 0) | seen & ~recorded.get(path, 0)
-
-
-def _wanted(file: File, changed: Mapping[str, Mask] | None) -> Mask:
-    return ~0 if changed is None else file.code.translate(changed.get(file.path, 0))
+        mask = ran.get(path, 0)
+        if view.chosen.everything:
+            mask |= view.codebase.seen.get(path, 0) & ~recorded.get(path, 0)
+        found[path] = mask
+        for function in file.code.functions:
+            if function.name in earlier.get(path, ()) and not function.statements & mask:
+                found[path] |= function.statements
+    return found
 
 
 def _requests(hits: Iterable[Hit]) -> float:
     return sum(hit.requests for hit in hits)
+
+
+def _times_run(view: View, hits: Iterable[Hit], lines: Mapping[str, Mask]) -> float:
+    """How often the requests ran any of these lines."""
+    by_piece = view.requests_by_piece(hits)
+    return sum(requests * (mask & lines.get(path, 0)).bit_count() for path, mask, requests in by_piece)
 
 
 def _of(view: View, hits: Iterable[Hit], address: str) -> int:
@@ -167,40 +192,56 @@ class _Use:
         return made
 
 
-def _uses(view: View, hits: Iterable[Hit], left: Mapping[str, Mask]) -> dict[str, dict[Mask, _Use]]:
-    """By path and by what of its lines that are `left` they ran, the requests; no footprint is at two of these."""
-    of_footprint: dict[int, _Use] = defaultdict(_Use)
+def _by_footprint(view: View, hits: Iterable[Hit]) -> dict[int, _Use]:
+    found: dict[int, _Use] = defaultdict(_Use)
     for hit in hits:
-        use = of_footprint[hit.footprint]
+        use = found[hit.footprint]
         use.routes[view.routes[hit.route].context] += hit.requests
         use.last = max(use.last, hit.last_seen)
-    pieces = {
-        key: (path, mask & left.get(path, 0))
-        for key in view.codebase.held(of_footprint)
-        for path, mask in [view.codebase.piece(key)]
+    return dict(found)
+
+
+def _earlier(view: View, use_of: Mapping[int, _Use]) -> dict[str, dict[str, _Use]]:
+    """By path and name, the functions that have changed since they ran, and the requests that ran them."""
+    return {
+        path: {name: _Use.of(use_of[each] for each in footprints) for name, footprints in functions.items()}
+        for path, functions in view.codebase.changed(use_of).items()
     }
+
+
+def _uses(view: View, use_of: Mapping[int, _Use], left: Mapping[str, Mask]) -> dict[str, dict[Mask, _Use]]:
+    """By path and by what of its lines that are `left` they ran, the requests; no footprint is at two of these."""
+    pieces = {key: view.codebase.piece(key) for key in view.codebase.held(use_of)}
     together: dict[str, dict[Mask, list[_Use]]] = defaultdict(lambda: defaultdict(list))
-    for footprint, use in of_footprint.items():
+    for footprint, use in use_of.items():
         ran: dict[str, Mask] = defaultdict(int)
-        for key in view.codebase.pieces(footprint):
-            path, mask = pieces[key]
-            ran[path] |= mask
+        for path, mask in map(pieces.__getitem__, view.codebase.pieces(footprint)):
+            ran[path] |= mask & left.get(path, 0)
         for path, mask in ran.items():
             if mask:
                 together[path][mask].append(use)
     return {path: {mask: _Use.of(uses) for mask, uses in by_mask.items()} for path, by_mask in together.items()}
 
 
-def _rows(file: File, left: Mask, uses: Mapping[Mask, _Use], total: float) -> Iterator[Gap]:
+def _rows(
+    file: File, left: Mask, uses: Mapping[Mask, _Use], earlier: Mapping[str, _Use], total: float
+) -> Iterator[Gap]:
     """The gaps of one file."""
     for function in file.code.functions:
         own = left & function.statements
-        if own:
-            of_function: dict[Mask, list[_Use]] = defaultdict(list)
-            for mask, use in uses.items():
+        of_function: dict[Mask, list[_Use]] = defaultdict(list)
+        for mask, use in uses.items():
+            if mask & own:
                 of_function[mask & own].append(use)
-            for lines, masks in _parted(own, of_function):
-                yield _row(file, function, lines, _Use.of(use for mask in masks for use in of_function[mask]), total)
+        for lines, masks in _parted(own, of_function):
+            if masks:
+                yield _row(
+                    file, function, lines, "ran", _Use.of(use for mask in masks for use in of_function[mask]), total
+                )
+            elif function.name in earlier:
+                yield _row(file, function, lines, "changed", earlier[function.name], total)
+            else:
+                yield _row(file, function, lines, "not sampled", _Use(), total)
 
 
 def _parted(lines: Mask, masks: Iterable[Mask]) -> list[tuple[Mask, list[Mask]]]:
@@ -210,13 +251,14 @@ def _parted(lines: Mask, masks: Iterable[Mask]) -> list[tuple[Mask, list[Mask]]]
         inside = [(part & mask, [*those, mask]) for part, those in parts]
         outside = [(part & ~mask, those) for part, those in parts]
         parts = [each for each in (*inside, *outside) if each[0]]
-    return parts
+    return parts if lines else []
 
 
-def _row(file: File, function: Function, lines: Mask, use: _Use, total: float) -> Gap:
+def _row(file: File, function: Function, lines: Mask, kind: Kind, use: _Use, total: float) -> Gap:
     routes = [GapRoute(route=route, requests=round(requests)) for route, requests in use.routes.items()]
     requests = sum(use.routes.values())
     return Gap(
+        kind=kind,
         path=file.path,
         lines=numbers(lines),
         ranges=ranges(lines, file.code.statements & span(function.first, function.last)),
@@ -227,5 +269,4 @@ def _row(file: File, function: Function, lines: Mask, use: _Use, total: float) -
         share=requests / total if total else 0.0,
         routes=sorted(routes, key=lambda row: (-row.requests, row.route)),
         last_seen=moment(use.last) if use.routes else None,
-        sampled=bool(use.routes),
     )

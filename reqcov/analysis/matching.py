@@ -46,9 +46,10 @@ class Matched:
 def match(names: Iterable[str], paths: Collection[str], folder: str) -> Matched:
     """Which of `paths`, as a store has them, each of the names means.
 
-    It is the one that it shares most parts with, from the end. All of one of the two has to be shared, or more than the
-    last part: every package has an `__init__.py`. Of names below one another's folder only those are taken whose folder
-    explains most, for `lib/app.py` is not `app.py`, even where the store has no other. `folder` is the current one,
+    It is the one that it shares most parts with, from the end; more exactly, the one that has to be meant where the
+    folder that explains most of the names is the root. All of one of the two has to be shared, or more than the last
+    part: every package has an `__init__.py`. Of names below one another's folder only those are taken whose folder
+    explains more, for `lib/app.py` is not `app.py`, even where the store has no other. `folder` is the current one,
     which decides where nothing else does.
     """
     names = list(dict.fromkeys(names))
@@ -134,7 +135,7 @@ def _by_last(paths: Iterable[str]) -> dict[str, list[tuple[str, Parts]]]:
 
 
 def _fits(name: str, by_last: dict[str, list[tuple[str, Parts]]]) -> list[Fit]:
-    """The paths that share most with the name."""
+    """The paths that share most with the name, and all that it ends in."""
     own = _parts(name)
     found: list[Fit] = []
     for path, parts in by_last.get(own[-1], ()) if own else ():
@@ -144,4 +145,4 @@ def _fits(name: str, by_last: dict[str, list[tuple[str, Parts]]]) -> list[Fit]:
         if shared in (len(own), len(parts)) or shared > 1:
             found.append(Fit(path, Way(own[: len(own) - shared], parts[: len(parts) - shared]), shared))
     most = max((fit.shared for fit in found), default=0)
-    return [fit for fit in found if fit.shared == most]
+    return [fit for fit in found if fit.shared == most or not fit.way.here]

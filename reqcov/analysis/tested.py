@@ -32,7 +32,7 @@ _DA = re.compile(r"DA:\s*(\d{1,9})\s*,\s*([^,\s]+)")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tested:
+class Covered:
     """What tests covered of the files of a store."""
 
     lines: dict[str, Mask]
@@ -43,7 +43,7 @@ class Tested:
     """Measured files that may be several files of the store, or share one with others: not in `lines`."""
 
 
-def tested(files: Iterable[Path], paths: Iterable[str], folder: Path) -> Tested:
+def tested(files: Iterable[Path], paths: Iterable[str], folder: Path) -> Covered:
     """What `files` say of `paths`, which is what the store calls its files; `folder` is the current one.
 
     Raises ReqcovError where one can't be read, or none of them says anything of any of the paths.
@@ -67,7 +67,7 @@ def tested(files: Iterable[Path], paths: Iterable[str], folder: Path) -> Tested:
     masks: dict[str, Mask] = defaultdict(int)
     for name, path in matched.paths.items():
         masks[path] |= of(line for line in found[name] if 0 < line <= LONGEST)
-    return Tested(lines=dict(masks), unknown=matched.unknown, unclear=matched.unclear)
+    return Covered(lines=dict(masks), unknown=matched.unknown, unclear=matched.unclear)
 
 
 def find(names: Iterable[str]) -> list[Path]:

@@ -31,6 +31,8 @@ class Chosen:
     """Patterns of which one fits."""
     since: date | None = None
     """In UTC; that day included."""
+    until: date | None = None
+    """In UTC; that day included."""
 
     @property
     def everything(self) -> bool:
@@ -41,6 +43,11 @@ class Chosen:
     def since_day(self) -> int:
         """As a store counts days."""
         return (self.since - date(1970, 1, 1)).days if self.since else 0
+
+    @property
+    def until_day(self) -> int:
+        """As a store counts days."""
+        return ((self.until or date.max) - date(1970, 1, 1)).days
 
     def fits_build(self, build: str) -> bool:
         """Whether the build is asked for."""
@@ -116,13 +123,10 @@ class View:
         - `track`: goes through the files that are to be parsed.
         """
         codebase = Codebase(reader, chosen.fits_version, exclude=exclude, current=current, track=track)
-        hits = _fitting(reader.hits(chosen.since_day), chosen)
-        by_route: dict[int, list[Hit]] = defaultdict(list)
-        for hit in hits:
-            by_route[hit.route].append(hit)
+        hits = fitting(reader.hits(chosen.since_day), chosen)
         routes = reader.routes()
         requests = sum(hit.requests for hit in hits)
-        return cls(codebase, chosen, routes, dict(by_route), requests, chosen.pick(routes), reader.tests())
+        return cls(codebase, chosen, routes, by_route(hits), requests, chosen.pick(routes), reader.tests())
 
     def of_route(self, context: str) -> View:
         """The same look at the requests to this route alone: not at those to `GET /a` where a job is called `/a`."""
@@ -194,9 +198,18 @@ class View:
         return {key for key in used if not pieces.isdisjoint(self.codebase.pieces(key))}
 
 
-def _fitting(hits: Iterable[Hit], chosen: Chosen) -> list[Hit]:
+def by_route(hits: Iterable[Hit]) -> dict[int, list[Hit]]:
+    """The requests to each route, by its id."""
+    found: dict[int, list[Hit]] = defaultdict(list)
+    for hit in hits:
+        found[hit.route].append(hit)
+    return dict(found)
+
+
+def fitting(hits: Iterable[Hit], chosen: Chosen) -> list[Hit]:
     """Those of the requests that fit, whatever their route."""
-    hits = [hit for hit in hits if chosen.fits_build(hit.build)]
+    days = range(chosen.since_day, chosen.until_day + 1)
+    hits = [hit for hit in hits if hit.day in days and chosen.fits_build(hit.build)]
     if not chosen.labels:
         return hits
     fits = {labels: chosen.fits_labels(unpack_labels(labels)) for labels in {hit.labels for hit in hits}}

@@ -13,7 +13,7 @@ from reqcov.analysis.changes import Change, changed_lines, read_diff
 from reqcov.analysis.gaps import Gap, Gaps, gaps
 from reqcov.analysis.masks import Mask
 from reqcov.analysis.matching import match
-from reqcov.analysis.tested import Tested, find, tested
+from reqcov.analysis.tested import Covered, find, tested
 from reqcov.analysis.view import Chosen, View
 from reqcov.cli.options import choosing, current_file, format_option, store_option, tell, view_of
 from reqcov.reports.text import percent, plural, printable, say, some, table
@@ -74,8 +74,9 @@ def command(
     --tests, as a shell writes `--tests .coverage.*`. The code is that of this folder, as tests ran it.
 
     Requests that tests made, which have the label `test`, are no traffic: they are left out, unless --label test=GLOB
-    asks for them. Without --route, --label, --since and --build, lines that only requests ran which were not sampled
-    come last.
+    asks for them. With --diff, lines count too that stand in functions of which requests ran an earlier version only.
+    Where no requests are chosen by --route, --label, --since, --until or --build, lines come last that only requests
+    ran which were not sampled.
     """
     files = find([*names, *more])
     changes = read_diff(diff.read()) if diff is not None else None
@@ -104,7 +105,7 @@ def _changed(view: View, changes: Iterable[Change] | None) -> dict[str, Mask] | 
     return found
 
 
-def _warn(view: View, covered: Tested) -> None:
+def _warn(view: View, covered: Covered) -> None:
     """Say of which files it can't be told what tests covered."""
     if covered.unclear:
         _tell(f"Left out, for they may be more than one file of the store: {some(covered.unclear)}.")
@@ -126,9 +127,8 @@ def _show(answer: Gaps, top: int) -> None:
         table(("#requests", "#share", "file", "lines", "function", "routes"), map(_row, answer.gaps[:top]))
         rest = answer.gaps[top:]
         if rest:
-            say(
-                f"and {plural(len(rest), 'gap')} more, of {plural(sum(len(gap.lines) for gap in rest), 'line')}; --top."
-            )
+            lines = plural(sum(len(gap.lines) for gap in rest), "line")
+            say(f"and {plural(len(rest), 'gap')} more, of {lines}; --top lists more, --format json all.")
         say("")
     if not answer.ran:
         say(f"None of {plural(answer.requests, 'request')} ran a {what}.")
@@ -145,13 +145,14 @@ def _show(answer: Gaps, top: int) -> None:
 def _row(gap: Gap) -> tuple[str, ...]:
     routes = [f"{row.route} ({row.requests})" for row in gap.routes[:ROUTES]]
     routes += [f"{len(gap.routes) - ROUTES} more"] if len(gap.routes) > ROUTES else []
+    known = gap.kind != "not sampled"
     return (
-        str(gap.requests) if gap.sampled else "?",
-        percent(gap.share) if gap.sampled else "?",
+        str(gap.requests) if known else "?",
+        percent(gap.share) if known else "?",
         gap.path,
         gap.ranges,
-        gap.function,
-        ", ".join(routes) if gap.sampled else "(not sampled)",
+        gap.function + (" (changed)" if gap.kind == "changed" else ""),
+        ", ".join(routes) if known else "(not sampled)",
     )
 
 
@@ -163,8 +164,13 @@ def _notes(answer: Gaps) -> list[str]:
     unknown = answer.unread + answer.uncounted
     if unknown:
         notes.append(f"Of {plural(unknown, 'request')} not all lines are known: there may be more gaps.")
-    if answer.dropped:
-        lines = plural(sum(answer.dropped.values()), "line")
-        notes.append(f"{lines} that ran in functions that have changed since are left out: {some(answer.dropped)}.")
+    if any(gap.kind == "changed" for gap in answer.gaps):
+        notes.append(
+            "changed: requests ran an earlier version of the function; whether they run these lines is not known."
+        )
+    if answer.dropped and not answer.changes:
+        dropped = sum(answer.dropped.values())
+        left_out = f"{plural(dropped, 'line')} that ran in functions that have changed since"
+        notes.append(f"{left_out} {'is' if dropped == 1 else 'are'} left out: {some(answer.dropped)}.")
     notes += [f"{path}: {problem}." for path, problem in answer.problems.items()]
     return notes

@@ -120,6 +120,12 @@ _SINCE = click.option(
     callback=lambda ctx, param, value: since(value) if value is not None else None,  # noqa: ARG005
     help="Only requests from this day on (UTC): 2026-11-22, 7d, 2w.",
 )
+_UNTIL = click.option(
+    "--until",
+    metavar="DATE|AGE",
+    callback=lambda ctx, param, value: since(value) if value is not None else None,  # noqa: ARG005
+    help="Only requests up to this day, itself included (UTC).",
+)
 _BUILD = click.option("--build", multiple=True, metavar="GLOB", help="Only requests to this build.")
 
 
@@ -135,13 +141,24 @@ def choosing_within(function: Command) -> Command:
     def with_choice(
         label: tuple[tuple[str, str], ...],
         since: date | None,
+        until: date | None,
         build: tuple[str, ...],
         route: tuple[str, ...] = (),
         **rest: Any,
     ) -> None:
-        function(chosen=Chosen(routes=route, labels=label, since=since, builds=build), **rest)
+        function(chosen=Chosen(routes=route, labels=label, since=since, until=until, builds=build), **rest)
 
-    return _LABEL(_SINCE(_BUILD(with_choice)))
+    return _LABEL(_SINCE(_UNTIL(_BUILD(with_choice))))
+
+
+def choosing_code(function: Command) -> Command:
+    """Options for builds and days alone, for what is told of code and not of some requests."""
+
+    @wraps(function)
+    def with_choice(since: date | None, build: tuple[str, ...], **rest: Any) -> None:
+        function(chosen=Chosen(since=since, builds=build), **rest)
+
+    return _SINCE(_BUILD(with_choice))
 
 
 @contextmanager
@@ -166,7 +183,7 @@ def view_of(store: Path, chosen: Chosen, *, current: bool = False, counted: bool
 def _nothing(store: Path, view: View) -> ReqcovError:
     """Why no request fits."""
     if view.routes or not view.all_hits:
-        return StoreError(f"No request in {store} fits; widen --route, --label, --since or --build.")
+        return StoreError(f"No request in {store} fits; widen --route, --label, --since, --until or --build.")
     contexts = [route.context for route in view.all_routes.values()]
     return StoreError(
         f"No route fits {' or '.join(map(repr, view.chosen.routes))}; "

@@ -40,8 +40,8 @@ def command(
     """What requests run of each file.
 
     It is like `coverage report`: STMTS are statements in functions, which is what requests can run; those that run at
-    import are told apart. Without --route, --label, --since and --build, lines count that only requests ran which were
-    not sampled.
+    import are told apart. Where no requests are chosen by --route, --label, --since, --until or --build, lines count
+    that only requests ran which were not sampled.
     """
     with view_of(store, chosen, current=current, counted=False) as view:
         answer = report(view)

@@ -12,7 +12,9 @@ from textwrap import dedent
 from types import NoneType, UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from reqcov.analysis.dead import Dead
 from reqcov.analysis.dedupe import Dedupe
+from reqcov.analysis.diff import Diff
 from reqcov.analysis.doctor import Doctor
 from reqcov.analysis.export import Export
 from reqcov.analysis.gaps import Gaps
@@ -23,7 +25,7 @@ from reqcov.analysis.routes import Routes
 from reqcov.analysis.show import Show
 from reqcov.reports.json import VERSION, name_of
 
-ANSWERS: tuple[type, ...] = (Routes, Show, Line, Report, Gaps, Impact, Dedupe, Doctor, Export)
+ANSWERS: tuple[type, ...] = (Routes, Show, Line, Report, Gaps, Dead, Impact, Dedupe, Diff, Doctor, Export)
 
 _SIMPLE: dict[Any, dict[str, Any]] = {
     str: {"type": "string"},

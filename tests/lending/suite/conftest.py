@@ -4,7 +4,6 @@ import pytest
 from lending import db
 from lending.app import create_app
 
-import reqcov.labels
 from reqcov.adapters.flask import ReqCov
 
 
@@ -16,11 +15,8 @@ def app():
 
 
 @pytest.fixture
-def client(app, request):
-    reqcov.labels.ambient["test"] = request.node.nodeid
-    client = app.test_client()
-    yield client
-    reqcov.labels.ambient.clear()
+def client(app):
+    yield app.test_client()
     if db._connection is not None:
         db._connection.rollback()
         db._connection.execute("DELETE FROM book")
