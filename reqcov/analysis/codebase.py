@@ -113,7 +113,7 @@ class Codebase:
         """The ids of the sets of lines that any of these footprints holds."""
         return set().union(*(self._footprints[footprint][1] for footprint in set(footprints)))
 
-    def versions(self, path: str) -> list[tuple[str, Code]]:
+    def codes_of(self, path: str) -> list[tuple[str, Code]]:
         """The digest and the code of every version of a file."""
         digests = [source.source.digest for source in self._sources.values() if source.source.path == path]
         self._parsed.prepare(digests)
@@ -128,7 +128,7 @@ class Codebase:
         wanted = self._wanted(path, lines)
         return {key for key, each in self._lines.items() if each.mask & wanted.get(each.source, 0)}
 
-    def outside(self, path: str, lines: Callable[[Code], Mask]) -> bool:
+    def ran_outside(self, path: str, lines: Callable[[Code], Mask]) -> bool:
         """Whether any of the `lines` of a version of a file ran outside of all requests and jobs."""
         return any(self._sources[key].outside & mask for key, mask in self._wanted(path, lines).items())
 

@@ -87,7 +87,7 @@ class Judge:
 
     def _texts(self, path: str) -> Iterable[str]:
         if path in self._stored:
-            for digest, _ in self._codebase.versions(self._stored[path]):
+            for digest, _ in self._codebase.codes_of(self._stored[path]):
                 if (text := self._codebase.text(digest)) is not None:
                     yield text
 
@@ -203,10 +203,10 @@ class Judge:
     def _beyond(self, verdict: Verdict, path: str, name: str) -> None:
         """Who may depend on a function though they have not run it."""
         stored = self._stored[path]
-        versions = [code for _, code in self._codebase.versions(stored)]
+        versions = [code for _, code in self._codebase.codes_of(stored)]
         if not any(each.name == name for code in versions for each in code.functions):
             self._at_import(verdict, path, f"{name} is in no version of the file that ran: the store is older")
-        elif self._codebase.outside(stored, lambda code: _lines(code, name)):
+        elif self._codebase.ran_outside(stored, lambda code: _lines(code, name)):
             self._at_import(verdict, path, f"{name} ran outside of requests as well, at start-up or in the background")
         elif name in self._at_startup.get(stored, ()):
             self._at_import(verdict, path, f"{name} may run when modules are imported")
@@ -319,7 +319,7 @@ class Judge:
         """Whether requests run a function, and nobody else does."""
         if path not in self._stored or not self._running(path, name):
             return False
-        return not self._codebase.outside(self._stored[path], lambda code: _lines(code, name))
+        return not self._codebase.ran_outside(self._stored[path], lambda code: _lines(code, name))
 
     def _running(self, path: str, name: str) -> set[int]:
         """The footprints that hold any of a function, in any version of its file."""

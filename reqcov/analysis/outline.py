@@ -83,15 +83,16 @@ class Outline:
     """Last names of functions whose results are kept, so that not everyone who needs them calls them."""
 
 
-def outline(text: str) -> Outline | None:
+def outline(text: str, *, names_only: bool = False) -> Outline | None:
     """What the text of a module is made of; None where the running interpreter can't parse it.
 
-    Texts that differ in comments, blanks and docstrings have the same bodies and scopes.
+    Texts that differ in comments, blanks and docstrings have the same bodies and scopes. With `names_only`, which is
+    quicker, these can't be compared.
     """
     try:
         with without_warnings():
             tree = ast.parse("\n".join(lines(text)))
-        made = _Outliner()
+        made = _Outliner(names_only=names_only)
         made.scope(tree.body, "")
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
@@ -106,8 +107,12 @@ def last_name(qualified: str) -> str:
 class _Outliner:
     """Takes a syntax tree apart, in place."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, names_only: bool) -> None:
         self.made = Outline()
+        self._names_only = names_only
+
+    def _dumped(self, *nodes: ast.AST) -> str:
+        return "" if self._names_only else "; ".join(map(ast.dump, nodes))
 
     def scope(self, body: list[ast.stmt], prefix: str) -> None:
         """Take apart what runs in one module or class."""
@@ -115,7 +120,7 @@ class _Outliner:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 self._names(_head(node), None)
                 self._function(node, prefix)
-                definition = Definition(prefix + node.name, _dumped(*_head(node)), _is_plain(node))
+                definition = Definition(prefix + node.name, self._dumped(*_head(node)), _is_plain(node))
                 self.made.scopes[prefix].append(definition)
             elif isinstance(node, ast.ClassDef):
                 self._class(node, prefix)
@@ -123,7 +128,7 @@ class _Outliner:
                 for child in _statements(node):
                     self._inner(child, prefix)
                 self._names([node], None)
-                self.made.scopes[prefix].append(_dumped(node))
+                self.made.scopes[prefix].append(self._dumped(node))
 
     def _inner(self, node: ast.stmt, prefix: str) -> None:
         """A function or a class in a compound statement: its bodies are taken out, and its head stays there."""
@@ -141,7 +146,7 @@ class _Outliner:
         head = [*node.decorator_list, *node.bases, *node.keywords, *getattr(node, "type_params", ())]
         self._names(head, None)
         self._note_class(node)
-        self.made.scopes[prefix].append(f"class {node.name}: {_dumped(*head)}")
+        self.made.scopes[prefix].append(f"class {node.name}: {self._dumped(*head)}")
         if not node.decorator_list and not node.keywords and {_last(base) for base in node.bases} <= {"object"}:
             self.made.bare.add(f"{prefix}{node.name}.")
         self.scope(node.body, f"{prefix}{node.name}.")
@@ -159,36 +164,32 @@ class _Outliner:
         if any(part in _last(each).lower() for each in node.decorator_list for part in KEEPS):
             self.made.kept.add(node.name)
         node.body = _without_docstring(node.body)
-        self._keeping(node)
         for child in node.body:
             self._inner(child, f"{name}.<locals>.")
         body.mentions |= self._names(node.body, name)
-        text = _dumped(*node.body)
+        text = self._dumped(*node.body)
         arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
-        body.calls_given |= any(f"Call(func=Name(id='{each.arg}'" in text for each in arguments)
+        given = {each.arg for each in arguments}
+        calls = (each for child in node.body for each in ast.walk(child) if isinstance(each, ast.Call))
+        body.calls_given |= any(isinstance(each.func, ast.Name) and each.func.id in given for each in calls)
         body.routed |= any(isinstance(each, ast.Call) and _last(each) in ROUTES for each in node.decorator_list)
         body.texts.append(f"{' '.join([type(node).__name__, *_parameters(node.args)])}: {text}")
         node.body = []
 
-    def _keeping(self, node: ast.AST) -> None:
-        """What it calls to keep the result in what outlives the call."""
-        shared = {name for each in ast.walk(node) if isinstance(each, ast.Global | ast.Nonlocal) for name in each.names}
-        for each in ast.walk(node):
-            targets: list[ast.expr] = []
-            if isinstance(each, ast.Assign):
-                targets = [one for target in each.targets for one in getattr(target, "elts", [target])]
-            elif isinstance(each, ast.AnnAssign | ast.AugAssign | ast.NamedExpr):
-                targets = [each.target]
-            if any(isinstance(one, ast.Attribute | ast.Subscript) or _last(one) in shared for one in targets):
-                calls = (call for call in ast.walk(each) if isinstance(call, ast.Call))
-                self.made.kept |= {name for call in calls if (name := _last(call.func))}
-
     def _names(self, nodes: Iterable[ast.AST], function: str | None) -> set[str]:
         """Note what these name and import; what functions and classes in them do is noted with them."""
         found: set[str] = set()
+        shared: set[str] = set()
+        assigned: list[tuple[list[ast.expr], ast.expr]] = []
         for node in nodes:
             for each in ast.walk(node):
                 match each:
+                    case ast.Global() | ast.Nonlocal():
+                        shared.update(each.names)
+                    case ast.Assign():
+                        assigned.append((each.targets, each.value))
+                    case ast.AnnAssign(value=ast.expr() as value) | ast.AugAssign(value=value):
+                        assigned.append(([each.target], value))
                     case ast.Import():
                         self.made.imports |= {Import(0, alias.name, function) for alias in each.names}
                         found |= {alias.name.partition(".")[0] for alias in each.names}
@@ -205,10 +206,18 @@ class _Outliner:
                         self._text(text)
                     case ast.Call() if _last(each.func) in BY_NAME:
                         self._import_by_name(each, function)
+        for targets, value in assigned:
+            self._keep(targets, value, shared)
         self.made.mentions |= found
         if function is None:
             self.made.mentions_at_import |= found
         return found
+
+    def _keep(self, targets: list[ast.expr], value: ast.expr, shared: set[str]) -> None:
+        """Note what is called to keep the result in what outlives the call."""
+        ones = [one for target in targets for one in getattr(target, "elts", [target])]
+        if any(isinstance(one, ast.Attribute | ast.Subscript) or _last(one) in shared for one in ones):
+            self.made.kept |= {_last(each.func) for each in ast.walk(value) if isinstance(each, ast.Call)}
 
     def _text(self, text: str) -> None:
         if text.isidentifier():
@@ -248,10 +257,6 @@ def _statements(node: ast.AST) -> Iterator[ast.stmt]:
             yield child
         elif isinstance(child, ast.excepthandler | ast.match_case):
             yield from _statements(child)
-
-
-def _dumped(*nodes: ast.AST) -> str:
-    return "; ".join(map(ast.dump, nodes))
 
 
 def _head(node: ast.FunctionDef | ast.AsyncFunctionDef) -> list[ast.AST]:

@@ -54,7 +54,7 @@ def worlds(
     found = Worlds()
     texts = {path: decode(content) for path in project.modules if (content := project.read(path)) is not None}
     for path, text in {**more, **texts}.items():
-        if (made := outline(text)) is not None:
+        if (made := outline(text, names_only=True)) is not None:
             found.before[path] = found.after[path] = made
     for change in changes:
         sides = _sides(change, project, stored)
