@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -11,7 +12,6 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path
@@ -29,7 +29,7 @@ from reqcov.store.reading import reading
 from reqcov.ui.exchange import LONGEST_BODY
 from tests.adapters.test_django import no_recorder_of_the_process  # noqa: F401
 from tests.live import PATIENCE, TOKEN, pages_of, served
-from tests.servers import wait_for
+from tests.servers import exchange, wait_for
 from tests.test_live_not_recorded import WAYS
 
 JSON = {"Content-Type": "application/json"}
@@ -266,17 +266,36 @@ class Quiet(WSGIRequestHandler):
         """Nothing."""
 
 
-def test_a_body_that_may_have_no_end(store: Path) -> None:
-    """It is not waited for by servers that don't take chunks apart."""
+@contextlib.contextmanager
+def by_wsgiref(store: Path) -> Iterator[int]:
+    """The port of a server that gives the app the connection itself to read from; it answers once."""
     with make_server("127.0.0.1", 0, reqcov.ui.app(store, insecure=True, tests=True), handler_class=Quiet) as server:
         thread = threading.Thread(target=server.handle_request)
         thread.start()
-        url = f"http://127.0.0.1:{server.server_port}/tests"
+        try:
+            yield server.server_port
+        finally:
+            thread.join(60)
+
+
+def test_a_body_that_may_have_no_end(store: Path) -> None:
+    """It is not waited for by servers that don't take chunks apart."""
+    with by_wsgiref(store) as port:
+        url = f"http://127.0.0.1:{port}/tests"
         answer = httpx.post(url, content=iter([b'{"test": "a"}']), headers=JSON, timeout=PATIENCE)
-        thread.join(30)
     assert answer.status_code == 411
     assert "Content-Length" in error_of(answer)
-    assert not store.exists()
+
+
+def test_a_body_that_is_too_long(store: Path) -> None:
+    """Nobody waits for all of it, nor keeps it."""
+    head = (
+        f"POST /tests HTTP/1.0\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {10**9}\r\n\r\n"
+    )
+    with by_wsgiref(store) as port:
+        answer = exchange(port, head.encode() + b" " * (LONGEST_BODY + 1))
+    assert answer.startswith(b"HTTP/1.0 413 ")
+    assert b"no more than 16,384 bytes" in answer
 
 
 def test_unless_it_is_asked_for(store: Path) -> None:
@@ -339,7 +358,7 @@ def test_while_the_store_is_busy(store: Path, runner: httpx.Client, monkeypatch:
     """Runners are told to try again, and when."""
     monkeypatch.setattr(outcomes, "COMMAND_PATIENCE", 0.05)
     begin(runner, "a")
-    with closing(sqlite3.connect(store, isolation_level=None)) as other:
+    with contextlib.closing(sqlite3.connect(store, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         for answer in (
             runner.post("tests", json={"test": "b"}),
