@@ -135,6 +135,8 @@ class Judge:
         beside = [
             each for each in self._stored if posixpath.dirname(each) == folder and each not in (change.old, change.new)
         ]
+        # One that nobody imports is where a server begins; several are plugins, migrations and the like.
+        found_by_name = sum(not self._imported(each) for each in beside) > 1
         if before is not None and after is not None and change.old == change.new:
             found = edit(before, after)
             verdict.new_lines, verdict.new = _first_lines(after), found.new
@@ -151,9 +153,9 @@ class Judge:
                 self._at_import(verdict, change.old, verdict.reasons[-1])
         elif posixpath.basename(path) == "conftest.py" or _is_test(path) or verdict.changed_tests:
             self._at_import(verdict, path, "tests are in it" if _is_test(path) else "tests below its folder use it")
-        elif change.old is None and not any(not self._imported(each) for each in beside):
+        elif change.old is None and not found_by_name:
             verdict.reasons.append("it is new, and nobody imports it")
-        elif beside and all(map(self._imported, beside)):
+        elif beside and not found_by_name:
             verdict.reasons.append("no measured process imported it, and nobody does")
         else:
             verdict.widen(
@@ -161,7 +163,7 @@ class Judge:
             )
 
     def _imported(self, path: str) -> bool:
-        """Whether a module says that it imports that one; if not, it is looked for by its name, or the first of all."""
+        """Whether a module says that it imports that one."""
         return any(graph.importers(path) for graph in self._graphs)
 
     def _edited(self, verdict: Verdict, change: Change, before: Outline, after: Outline) -> None:
@@ -258,14 +260,16 @@ class Judge:
             if key not in valid:
                 valid[key] = True  # as far as it depends on itself
                 cause = found[path][function]
-                if cause.path == path and function.first <= cause.line < function.body:
+                own = cause.path == path and function.first <= cause.line < function.body
+                if own and cause.called == last_name(function.name):
                     # It is handed to its decorator, which need not call it.
                     mentioned = self._files[path].text or ""
                     heads = mentioned.split("\n")[function.first - 1 : function.body - 1]
                     valid[key] = any(part in line for part in calling for line in heads)
                 else:
                     around = self._files[cause.path].code.function_at(cause.line)
-                    if around is not None and around in found.get(cause.path, ()):
+                    within = around is not None and around.body <= cause.line
+                    if around is not None and within and around in found.get(cause.path, ()):
                         valid[key] = holds(cause.path, around)
             return valid[key]
 
