@@ -110,7 +110,7 @@ class Dead:
     """Whether of every request all lines are known. If not, requests may also have run what is told to have run in
     jobs, in tests or outside of requests."""
     blind_outside: bool
-    """Whether a process measured with the core `settrace`, which sees nothing outside of requests."""
+    """Whether a process measured with the core `settrace`, which sees little outside of requests."""
     unread: int
     """Requests and jobs that were counted though not all of their lines were seen."""
     lost: int

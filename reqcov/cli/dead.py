@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
 import click
 
 from reqcov.analysis.code import Code, decode, parse
-from reqcov.analysis.dead import UNUSED, Dead, DeadFile, DeadFunction, dead
+from reqcov.analysis.dead import UNUSED, Dead, DeadFile, DeadFunction, Verdict, dead
 from reqcov.analysis.view import Chosen
 from reqcov.cli import unimported
 from reqcov.cli.options import (
@@ -25,7 +26,10 @@ from reqcov.config import excluded
 from reqcov.reports.text import percent, plural, say, some, table, when
 
 MANY = 50
-"""Functions that are listed for people."""
+"""Lines that are listed for people."""
+
+ELSEWHERE: tuple[Verdict, ...] = ("outside", "job", "test")
+"""Verdicts of what ran, but in no request as far as is known."""
 
 
 @click.command("dead")
@@ -68,23 +72,46 @@ def _unimported(imported: Iterable[str]) -> dict[str, tuple[str, Code]] | None:
 def _show(answer: Dead, top: int) -> None:
     """For people: the evidence first."""
     say(*_evidence(answer), "")
-    rows = [(file, row) for file in answer.files for row in file.rows]
-    rows.sort(key=lambda each: each[1].verdict not in UNUSED)
-    if rows:
-        table(("file", "lines", "function", "#stmts", "verdict", "why"), [_row(*each) for each in rows[:top]])
-        rest = rows[top:]
+    groups = [(file, group) for file in answer.files for group in _groups(file)]
+    groups.sort(key=lambda each: each[1][0].verdict not in UNUSED)
+    if groups:
+        rows = [_row(answer, file, group) for file, group in groups[:top]]
+        table(("file", "lines", "function", "#stmts", "verdict", "why"), rows)
+        rest = [row for _, group in groups[top:] for row in group]
         if rest:
-            lines = plural(sum(row.statements for _, row in rest), "statement")
+            lines = plural(sum(row.statements for row in rest), "statement")
             say(f"and {plural(len(rest), 'function')} more, of {lines}; --top.")
         say("")
     share = percent(answer.unused / answer.statements) if answer.statements else "0.0%"
-    unused = sum(1 + row.inner for _, row in rows if row.verdict in UNUSED)
+    unused = sum(1 + row.inner for file in answer.files for row in file.rows if row.verdict in UNUSED)
     say(
-        f"{plural(unused, 'function')} of {answer.functions:,} unused, with {answer.unused:,} of "
+        f"{unused:,} of {plural(answer.functions, 'function')} unused, with {answer.unused:,} of "
         f"{plural(answer.statements, 'statement')}, {share}."
     )
     for note in _notes(answer):
         say(note)
+
+
+def _groups(file: DeadFile) -> list[list[DeadFunction]]:
+    """Functions that share a line: those of a file, or of a class, of which the same is told of all."""
+    if file.unused == file.statements and len({_evidence_of(row) for row in file.rows}) == 1:
+        return [file.rows]
+    of_class: dict[str, list[DeadFunction]] = defaultdict(list)
+    for row in file.rows:
+        if row.whole_class is not None:
+            of_class[row.whole_class].append(row)
+    groups: list[list[DeadFunction]] = []
+    for row in file.rows:
+        group = of_class.get(row.whole_class or "", [row])
+        if len({_evidence_of(each) for each in group}) > 1:
+            groups.append([row])
+        elif row is group[0]:
+            groups.append(group)
+    return groups
+
+
+def _evidence_of(row: DeadFunction) -> tuple[object, ...]:
+    return row.verdict, row.reason, row.watched_since, row.requests
 
 
 def _evidence(answer: Dead) -> list[str]:
@@ -100,36 +127,43 @@ def _evidence(answer: Dead) -> list[str]:
     ]
 
 
-def _row(file: DeadFile, row: DeadFunction) -> tuple[str, ...]:
-    inner = f" (+{row.inner} in it)" if row.inner else ""
-    lines = f"{row.first}-{row.last}" if row.last > row.first else f"{row.first}"
-    return file.path, lines, row.function + inner, str(row.statements), row.verdict, _why(file, row)
+def _row(answer: Dead, file: DeadFile, group: list[DeadFunction]) -> tuple[str, ...]:
+    row = group[0]
+    first, last = row.first, max(each.last for each in group)
+    functions = sum(1 + each.inner for each in group)
+    if len(group) == 1:
+        name = row.function + (f" (+{row.inner} in it)" if row.inner else "")
+    else:
+        whole = "whole file" if group is file.rows else f"class {row.whole_class}"
+        name = f"{whole} ({plural(functions, 'function')})"
+    return (
+        file.path,
+        f"{first}-{last}" if last > first else f"{first}",
+        name,
+        str(sum(each.statements for each in group)),
+        row.verdict,
+        _why(answer, row),
+    )
 
 
-def _why(file: DeadFile, row: DeadFunction) -> str:
-    parts = [row.reason]
-    if row.verdict in UNUSED and file.imported:
-        parts.append(
-            f"watched since {when(row.watched_since)}, {plural(row.requests, 'request')}"
-            if row.watched_since is not None
-            else "no request was recorded since it is as it is"
-        )
-    if file.unused == file.statements:
-        parts.append("nor did anything else in this file" if file.imported else "")
-    elif row.whole_class is not None:
-        parts.append(f"nor did anything else in {row.whole_class}")
-    return "; ".join(filter(None, parts))
+def _why(answer: Dead, row: DeadFunction) -> str:
+    """What the verdict does not say itself, and since when it was watched, if not from the beginning."""
+    why = [] if row.verdict in ("dead", "not imported") else [row.reason]
+    if row.verdict in ("dead", "changed") and row.watched_since != answer.watched_since:
+        since = f"watched since {when(row.watched_since)}, " if row.watched_since is not None else ""
+        why.append(f"{since}{plural(row.requests, 'request')}")
+    return "; ".join(why)
 
 
 def _notes(answer: Dead) -> list[str]:
     notes = []
-    if not answer.exact:
+    if not answer.exact and any(row.verdict in ELSEWHERE for file in answer.files for row in file.rows):
         notes.append(
             "Not of every request all lines are known: what is told to have run in jobs, in tests or outside of "
             "requests, requests may have run too."
         )
     if answer.blind_outside:
-        notes.append("The core settrace sees nothing outside of requests: background threads and timers ran unseen.")
+        notes.append("The core settrace sees little outside of requests: what threads and timers run is unseen.")
     if answer.unread:
         notes.append(f"{plural(answer.unread, 'request')} not read to the end: what only these ran is not known.")
     if answer.lost:
