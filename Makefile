@@ -26,7 +26,7 @@ bench:
 		$$venv/bin/python -m tests.bench $(ARGS) || exit 1; \
 	done
 
-BOUNDED := beside_tools changes cli cli_html cli_report cli_serve code config cores export_coverage file_sinks files interleavings recorder tracers view
+BOUNDED := beside_tools changes cli cli_html cli_report cli_serve code config cores export_coverage file_sinks files gaps interleavings recorder tested tracers view
 OLDEST := "coverage==7.6.0" "asgiref==3.6.0" "click==8.1.3" "rich==13.0.0" "unidiff==0.7.5" "jinja2==3.1.2" "pygments==2.15.0" "waitress==3.0.0"
 
 # The tests of what touches our dependencies, with the oldest ones that pyproject.toml admits.

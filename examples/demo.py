@@ -37,8 +37,8 @@ def seen(record: reqcov.RequestRecord) -> None:
 app = reqcov.wrap(app, source=["your_package"], on_request=seen, store=".reqcov/reqcov.sqlite3")
 ```
 
-Then ask: `reqcov routes`, `reqcov show ROUTE`, `reqcov line FILE:LINE`, `reqcov report`; or look: `reqcov html`,
-`reqcov serve`.
+Then ask: `reqcov routes`, `reqcov show ROUTE`, `reqcov line FILE:LINE`, `reqcov report`, `reqcov gaps`; or look:
+`reqcov html`, `reqcov serve`.
 
 Flask, FastAPI, Starlette and Django have middleware of their own: see `docs/`.
 """
@@ -104,6 +104,14 @@ def per_request(records: list[RequestRecord]) -> Table:
     return table
 
 
+def test(folder: Path) -> str:
+    """Run the shop's tests under coverage.py; returns its data file."""
+    tests = str(folder / ".coverage")
+    command = ["coverage", "run", f"--data-file={tests}", "--source=examples.shop", "-m", "unittest", "-q"]
+    subprocess.run([sys.executable, "-m", *command, "examples.shop.test_prices"], cwd=ROOT, check=True)
+    return tests
+
+
 def ask(console: Console, folder: Path, *arguments: str) -> None:
     """Run the command on the store that the server has filled."""
     console.print(f"[bold]$ reqcov {shlex.join(arguments)}[/bold]")
@@ -123,6 +131,8 @@ def main() -> None:
         console.print("Now what the store remembers of them:\n")
         ask(console, folder, "routes")
         ask(console, folder, "show", "POST /orders/{item}")
+        console.print("Which of that is not tested:\n")
+        ask(console, folder, "gaps", "--tests", test(folder))
         ask(console, folder, "html", "-o", str(ROOT / "reqcov-html"))
     console.print(Markdown(HOW))
 

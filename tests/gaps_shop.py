@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from coverage import CoverageData
 
 import reqcov
 from tests.calls import Request, call_wsgi
@@ -242,7 +243,19 @@ def serve(folder: Path, kinds: list[str], monkeypatch: pytest.MonkeyPatch) -> Pa
 
 def run_tests(folder: Path, *options: str, tests: str = "tests") -> None:
     """Run the suite in `folder` under coverage.py."""
-    command = [sys.executable, "-m", "coverage", "run", *options, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    command = [
+        sys.executable,
+        "-m",
+        "coverage",
+        "run",
+        "--source=shop,tests",
+        *options,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+    ]
     subprocess.run(
         [*command, *tests.split()],
         cwd=folder,
@@ -250,3 +263,9 @@ def run_tests(folder: Path, *options: str, tests: str = "tests") -> None:
         check=True,
         capture_output=True,
     )
+
+
+def closed(data: CoverageData) -> None:
+    """Close it; before coverage.py 7.11 nothing stays open."""
+    if hasattr(data, "close"):
+        data.close(force=True)

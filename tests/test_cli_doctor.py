@@ -18,7 +18,8 @@ from typing import Any
 import pytest
 
 from reqcov.store import schema
-from reqcov.store.model import OTHER, pack_labels
+from reqcov.store.model import OTHER, Run, pack_labels
+from reqcov.store.outcomes import keep
 from reqcov.store.sqlite import opened
 from reqcov.store.writer import born
 from tests.reading import Project, add, hit, run, viewed, without_bytecode
@@ -257,6 +258,18 @@ def test_sources_that_were_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     )
     project.ask("/", build="A")
     assert "The text of shop/web.py was not kept" in problems(doctor(project.store), "advice")
+
+
+def test_tests_that_never_ended(store: Path) -> None:
+    """They are named, some of them; those that may still run are not."""
+    write(store)
+    long_ago, now = time.time() - 3_700, time.time()
+    keep(store, [("over", Run("failed", long_ago, now)), ("runs", Run(None, now, None))])
+    assert problems(doctor(store)) == ""
+    keep(store, [(f"test_{number}", Run(None, long_ago, None)) for number in range(4)])
+    said = problems(doctor(store), "advice")
+    assert said.startswith("4 tests began more than an hour ago")
+    assert said.endswith(": test_0, test_1, test_2 and 1 more.")
 
 
 def test_a_damaged_file(store: Path) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import re
+import shutil
 import sqlite3
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path
@@ -25,7 +29,7 @@ from reqcov.store.reading import reading
 from reqcov.ui.exchange import LONGEST_BODY
 from tests.adapters.test_django import no_recorder_of_the_process  # noqa: F401
 from tests.live import PATIENCE, TOKEN, pages_of, served
-from tests.servers import wait_for
+from tests.servers import exchange, wait_for
 from tests.test_live_not_recorded import WAYS
 
 JSON = {"Content-Type": "application/json"}
@@ -262,17 +266,36 @@ class Quiet(WSGIRequestHandler):
         """Nothing."""
 
 
-def test_a_body_that_may_have_no_end(store: Path) -> None:
-    """It is not waited for by servers that don't take chunks apart."""
+@contextlib.contextmanager
+def by_wsgiref(store: Path) -> Iterator[int]:
+    """The port of a server that gives the app the connection itself to read from; it answers once."""
     with make_server("127.0.0.1", 0, reqcov.ui.app(store, insecure=True, tests=True), handler_class=Quiet) as server:
         thread = threading.Thread(target=server.handle_request)
         thread.start()
-        url = f"http://127.0.0.1:{server.server_port}/tests"
+        try:
+            yield server.server_port
+        finally:
+            thread.join(60)
+
+
+def test_a_body_that_may_have_no_end(store: Path) -> None:
+    """It is not waited for by servers that don't take chunks apart."""
+    with by_wsgiref(store) as port:
+        url = f"http://127.0.0.1:{port}/tests"
         answer = httpx.post(url, content=iter([b'{"test": "a"}']), headers=JSON, timeout=PATIENCE)
-        thread.join(30)
     assert answer.status_code == 411
     assert "Content-Length" in error_of(answer)
-    assert not store.exists()
+
+
+def test_a_body_that_is_too_long(store: Path) -> None:
+    """Nobody waits for all of it, nor keeps it."""
+    head = (
+        f"POST /tests HTTP/1.0\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {10**9}\r\n\r\n"
+    )
+    with by_wsgiref(store) as port:
+        answer = exchange(port, head.encode() + b" " * (LONGEST_BODY + 1))
+    assert answer.startswith(b"HTTP/1.0 413 ")
+    assert b"no more than 16,384 bytes" in answer
 
 
 def test_unless_it_is_asked_for(store: Path) -> None:
@@ -335,7 +358,7 @@ def test_while_the_store_is_busy(store: Path, runner: httpx.Client, monkeypatch:
     """Runners are told to try again, and when."""
     monkeypatch.setattr(outcomes, "COMMAND_PATIENCE", 0.05)
     begin(runner, "a")
-    with closing(sqlite3.connect(store, isolation_level=None)) as other:
+    with contextlib.closing(sqlite3.connect(store, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         for answer in (
             runner.post("tests", json={"test": "b"}),
@@ -366,3 +389,31 @@ def test_damaged_store(store: Path, runner: httpx.Client) -> None:
     for answer in (runner.post("tests", json={"test": "a"}), runner.get("tests")):
         assert answer.status_code == 409
         assert "move it away" in error_of(answer)
+
+
+DOCS = Path(__file__).parent.parent / "docs" / "tests.md"
+
+
+def shop(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+    start_response("200 OK", [("Content-Type", "application/json")])
+    return [b'{"price": 7}' if environ["PATH_INFO"] == "/prices/mug" else b"{}"]
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
+def test_the_example_in_javascript(store: Path, make_recorder: Callable[..., reqcov.Recorder]) -> None:
+    """It is a test runner, whose test passes, and fails where another price is awaited."""
+    found = re.search(r"```js\n(.*?)```", DOCS.read_text("utf-8"), re.DOTALL)
+    assert found is not None
+    recorder = make_recorder(include=[__file__], labels=["test"], store=store)
+    app = reqcov.wrap(shop, recorder=recorder)
+    app = reqcov.ui.mount(app, "/reqcov", reqcov.ui.app(store, token=TOKEN, tests=True))
+    for price, outcome in ("7", "passed"), ("8", "failed"):
+        with served(app) as port:
+            script = found[1].replace("8000", str(port)).replace("price !== 7", f"price !== {price}")
+            command = ["node", "--input-type=module", "--eval", script]
+            done = subprocess.run(command, env={**os.environ, "REQCOV_TOKEN": TOKEN}, capture_output=True, timeout=60)
+        assert (done.returncode == 0) is (outcome == "passed"), done.stderr
+        assert {name: run.outcome for name, run in kept(store).items()} == {"prices > mug": outcome}
+    recorder.flush()
+    with reading(store) as reader:
+        assert {hit.labels: hit.recorded for hit in reader.hits()} == {'{"test": "prices > mug"}': 2}

@@ -14,6 +14,7 @@ from reqcov.analysis.matching import match
 from reqcov.analysis.tested import Covered, find, read
 from reqcov.analysis.tested import tested as covered
 from reqcov.errors import ReqcovError
+from tests.gaps_shop import closed
 from tests.reading import add, hit
 
 XML = """<?xml version="1.0" ?>
@@ -84,6 +85,12 @@ def test_one_folder_is_the_root(alone: bool) -> None:
         assert found.unknown == [other]
 
 
+def test_several_roots() -> None:
+    """Two folders may stand for two of the store, one of them below the other."""
+    names = {"/x/app/shop/a.py": "src/shop/a.py", "/x/app/shop/b.py": "src/shop/b.py", "/x/gen/c.py": "tools/gen/c.py"}
+    assert matched(list(names), list(names.values())) == names
+
+
 def test_machines_side_by_side() -> None:
     """Parts of one suite that ran in several folders mean the same files."""
     carts, webs = ["/ci/1/shop/cart.py", "/ci/2/shop/cart.py"], ["/ci/2/shop/web.py", "shop/web.py"]
@@ -123,7 +130,7 @@ def test_formats(tmp_path: Path) -> None:
             else:
                 data.add_lines({"/ci/cart.py": lines})
         data.write()
-        data.close(force=True)
+        closed(data)
         assert read(file) == {"/ci/cart.py": {1, 2, 3}}
         file.unlink()
 

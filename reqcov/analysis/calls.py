@@ -66,6 +66,7 @@ class Module:
     assigned: dict[str, list[ast.expr]] = field(default_factory=lambda: defaultdict(list))
     attributes: dict[str, list[ast.expr]] = field(default_factory=lambda: defaultdict(list))
     defined: set[str] = field(default_factory=set)
+    """Names of functions and classes that are in no class."""
     unknown: set[str] = field(default_factory=set)
     """Names of what is given from outside: parameters and the like."""
     lambdas: dict[ast.Lambda, Scope] = field(default_factory=dict)
@@ -172,7 +173,8 @@ class _Reader(ast.NodeVisitor):
         self._class = outer
 
     def _decorated(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> None:
-        self._module.defined.add(node.name)
+        if self._class is None:
+            self._module.defined.add(node.name)
         for each in node.decorator_list:
             self.visit(each)
             name = ast.copy_location(ast.Name(node.name, ast.Load()), each)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -31,6 +31,21 @@ class File:
     """That used this version, or the last one before it where the file is shown as it is now."""
 
 
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A version of a file, as far as it matters to the one that is shown."""
+
+    builds: frozenset[str]
+    """That used it."""
+    last_seen: float
+    """When a process last began to use it."""
+    kept: Mask
+    """The function statements of the version shown that were in it already."""
+    ran: frozenset[str] | None
+    """The names of its functions that any request ran, sampled or not; None where requests ran it, and which is not
+    known: it can't be parsed, or its text was not kept."""
+
+
 class Codebase:
     """What sets of lines, by the ids that a store gives them, stand for in the files that are shown."""
 
@@ -52,6 +67,8 @@ class Codebase:
         self._lines = reader.lines()
         self._sources = reader.sources()
         self._parsed = Parsed(reader, exclude, track)
+        self.writers = reader.writers()
+        """The processes that wrote, the latest first."""
         self._carried: dict[int, Carried] = {}
         self._pieces: dict[int, tuple[str, Mask]] = {}
         self._arcs: dict[int, frozenset[tuple[int, int]]] = {}
@@ -145,12 +162,36 @@ class Codebase:
     @cached_property
     def seen(self) -> dict[str, Mask]:
         """By path, the function statements that any request ran, chosen or not, sampled or not."""
-        ran = [source for source in self._sources.values() if source.ran]
-        self._parsed.prepare(source.source.digest for source in ran)
+        return self._of_any_version({key: source.ran for key, source in self._sources.items()})
+
+    @cached_property
+    def outside(self) -> dict[str, Mask]:
+        """By path, the function statements that were seen to run outside of all requests and jobs."""
+        return self._of_any_version({key: source.outside for key, source in self._sources.items()})
+
+    def _of_any_version(self, masks: Mapping[int, Mask]) -> dict[str, Mask]:
+        ran = [(self._sources[key], mask) for key, mask in masks.items() if mask]
+        self._parsed.prepare(source.source.digest for source, _ in ran)
         found: dict[str, Mask] = defaultdict(int)
-        for source in ran:
-            found[source.source.path] |= self._shown(source.ran, source)
+        for source, mask in ran:
+            found[source.source.path] |= self._shown(mask, source)
         return dict(found)
+
+    @cached_property
+    def versions(self) -> dict[str, list[Version]]:
+        """By path, all versions of the files that are shown, in no order."""
+        self._parsed.prepare(source.source.digest for source in self._sources.values())
+        found: dict[str, list[Version]] = {path: [] for path in self.files}
+        for source in self._sources.values():
+            if source.source.path in found:
+                code = self._parsed.code(source.source.digest)
+                statements = code.translate(source.ran)
+                ran = frozenset(each.name for each in code.functions if each.statements & statements)
+                kept = self._shown(code.in_functions, source)
+                unknown = code.problem and source.ran
+                version = Version(source.builds, source.last_seen, kept, None if unknown else ran)
+                found[source.source.path].append(version)
+        return found
 
     @cached_property
     def reachable(self) -> int:

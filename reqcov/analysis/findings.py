@@ -16,6 +16,9 @@ DAY = 86_400.0
 MANY_UNATTRIBUTED = 10
 """Lines; so few may be of a timer, or a thread that warms something up."""
 
+UNENDED = 3600.0
+"""Seconds; no test takes longer."""
+
 UNNAMED = "unnamed"
 """The build of those who did not say which it is."""
 
@@ -27,7 +30,7 @@ def doctor(reader: StoreReader, now: float, runs: Callable[[Writer], bool | None
     """
     state = examined(reader, now, runs)
     found = [*_arrival(state, reader, now), *_losses(state, now), *_damage(reader), *_setup(state), *_limits(state)]
-    found += _sources(reader)
+    found += [*_sources(reader), *_tests(reader, now)]
     return replace(state, findings=sorted(found, key=lambda finding: finding.severity != "error"))
 
 
@@ -146,15 +149,27 @@ def _sources(reader: StoreReader) -> Iterator[Finding]:
     unkept = reader.unkept()
     paths = sorted({source.source.path for source in sources if source.source.digest in unkept})
     if paths:
-        more = f" and {len(paths) - 3:,} more" if len(paths) > 3 else ""
         yield _advice(
-            f"The text of {', '.join(paths[:3])}{more} was not kept: it changed after it was imported.",
+            f"The text of {_some(paths)} was not kept: it changed after it was imported.",
             "Restart servers after a deploy or an edit; nothing can be told of this version of the code.",
+        )
+
+
+def _tests(reader: StoreReader, now: float) -> Iterator[Finding]:
+    open_ = [name for name, run in reader.tests().items() if run.outcome is None and now - run.started > UNENDED]
+    if open_:
+        yield _advice(
+            f"{_many(len(open_), 'test')} began more than an hour ago, and nobody told how they ended: {_some(open_)}.",
+            "They are inconclusive. See that their runner tells of the end, also when they fail, and run them again.",
         )
 
 
 def _process(writer: WriterRow) -> str:
     return f"Process {writer.pid} on {writer.host} (build {writer.build})"
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3:,} more" if len(names) > 3 else "")
 
 
 def _many(count: int, what: str) -> str:

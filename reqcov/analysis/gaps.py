@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -101,21 +101,24 @@ def gaps(view: View, tested: Mapping[str, Mask], *, changed: Mapping[str, Mask] 
     lines that only requests ran which were not sampled are gaps too.
     """
     of_tests, hits = _split(view)
+    total = _requests(hits)
     use_of = _by_footprint(view, hits)
-    earlier = _earlier(view, use_of) if changed is not None else {}
-    ran = _ran(view, hits, earlier)
+    ran, pieces = _ran(view, hits), view.requests_by_piece(hits)
+    earlier: dict[tuple[str, int], _Use] = {}
     if changed is not None:
+        for path, function, use in _earlier(view, use_of, ran):
+            earlier[path, function.first] = use
+            ran[path] |= function.statements
+            pieces.append((path, function.statements, use.requests))
         ran = {path: mask & view.files[path].code.translate(changed.get(path, 0)) for path, mask in ran.items()}
     done = {path: mask & view.files[path].code.translate(tested.get(path, 0)) for path, mask in ran.items()}
     left = {path: mask & ~done[path] for path, mask in ran.items()}
     uses = _uses(view, use_of, left)
-    total = _requests(hits)
+    weight = sum(requests * (mask & ran.get(path, 0)).bit_count() for path, mask, requests in pieces)
+    of_done = sum(requests * (mask & done.get(path, 0)).bit_count() for path, mask, requests in pieces)
     rows = [
-        row
-        for path, mask in left.items()
-        for row in _rows(view.files[path], mask, uses.get(path, {}), earlier.get(path, {}), total)
+        row for path, mask in left.items() for row in _rows(view.files[path], mask, uses.get(path, {}), earlier, total)
     ]
-    weight = _times_run(view, hits, ran)
     return Gaps(
         requests=round(total),
         of_tests=round(_requests(of_tests)),
@@ -125,7 +128,7 @@ def gaps(view: View, tested: Mapping[str, Mask], *, changed: Mapping[str, Mask] 
         ran=count(ran.values()),
         tested=count(done.values()),
         share=count(done.values()) / count(ran.values()) if any(ran.values()) else 1.0,
-        weighted=_times_run(view, hits, done) / weight if weight else 1.0,
+        weighted=of_done / weight if weight else 1.0,
         lines=count(left.values()),
         dropped=dict(sorted(view.codebase.dropped(use_of).items())),
         problems={path: file.code.problem for path, file in view.files.items() if file.code.problem},
@@ -141,33 +144,19 @@ def _split(view: View) -> tuple[list[Hit], list[Hit]]:
     return [hit for hit in view.hits if hit.labels in made], [hit for hit in view.hits if hit.labels not in made]
 
 
-def _ran(view: View, hits: Iterable[Hit], earlier: Mapping[str, Collection[str]]) -> dict[str, Mask]:
-    """By path, what the requests ran, with all of the functions of which they only ran `earlier` versions.
-
-    Where every request was chosen, also what none ran that was recorded.
-    """
+def _ran(view: View, hits: Iterable[Hit]) -> dict[str, Mask]:
+    """By path, what these requests ran; where every request was chosen, also what none ran that was recorded."""
     ran = view.codebase.ran(hit.footprint for hit in hits)
-    recorded = view.codebase.ran(hit.footprint for hit in view.hits)
-    found = {}
-    for path, file in view.files.items():
-        mask = ran.get(path, 0)
-        if view.chosen.everything:
-            mask |= view.codebase.seen.get(path, 0) & ~recorded.get(path, 0)
-        found[path] = mask
-        for function in file.code.functions:
-            if function.name in earlier.get(path, ()) and not function.statements & mask:
-                found[path] |= function.statements
+    found = {path: ran.get(path, 0) for path in view.files}
+    if view.chosen.everything:
+        recorded = view.codebase.ran(hit.footprint for hit in view.hits)
+        for path in found:
+            found[path] |= view.codebase.seen.get(path, 0) & ~recorded.get(path, 0)
     return found
 
 
 def _requests(hits: Iterable[Hit]) -> float:
     return sum(hit.requests for hit in hits)
-
-
-def _times_run(view: View, hits: Iterable[Hit], lines: Mapping[str, Mask]) -> float:
-    """How often the requests ran any of these lines."""
-    by_piece = view.requests_by_piece(hits)
-    return sum(requests * (mask & lines.get(path, 0)).bit_count() for path, mask, requests in by_piece)
 
 
 def _of(view: View, hits: Iterable[Hit], address: str) -> int:
@@ -180,6 +169,11 @@ class _Use:
 
     routes: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     last: float = 0.0
+
+    @property
+    def requests(self) -> float:
+        """How many these are."""
+        return sum(self.routes.values())
 
     @classmethod
     def of(cls, uses: Iterable[_Use]) -> _Use:
@@ -201,12 +195,12 @@ def _by_footprint(view: View, hits: Iterable[Hit]) -> dict[int, _Use]:
     return dict(found)
 
 
-def _earlier(view: View, use_of: Mapping[int, _Use]) -> dict[str, dict[str, _Use]]:
-    """By path and name, the functions that have changed since they ran, and the requests that ran them."""
-    return {
-        path: {name: _Use.of(use_of[each] for each in footprints) for name, footprints in functions.items()}
-        for path, functions in view.codebase.changed(use_of).items()
-    }
+def _earlier(view: View, use_of: Mapping[int, _Use], ran: Mapping[str, Mask]) -> Iterator[tuple[str, Function, _Use]]:
+    """The functions of which requests ran earlier versions only, and these requests."""
+    for path, footprints in view.codebase.changed(use_of).items():
+        for function in view.files[path].code.functions:
+            if function.name in footprints and not function.statements & ran[path]:
+                yield path, function, _Use.of(use_of[each] for each in footprints[function.name])
 
 
 def _uses(view: View, use_of: Mapping[int, _Use], left: Mapping[str, Mask]) -> dict[str, dict[Mask, _Use]]:
@@ -224,7 +218,7 @@ def _uses(view: View, use_of: Mapping[int, _Use], left: Mapping[str, Mask]) -> d
 
 
 def _rows(
-    file: File, left: Mask, uses: Mapping[Mask, _Use], earlier: Mapping[str, _Use], total: float
+    file: File, left: Mask, uses: Mapping[Mask, _Use], earlier: Mapping[tuple[str, int], _Use], total: float
 ) -> Iterator[Gap]:
     """The gaps of one file."""
     for function in file.code.functions:
@@ -238,8 +232,8 @@ def _rows(
                 yield _row(
                     file, function, lines, "ran", _Use.of(use for mask in masks for use in of_function[mask]), total
                 )
-            elif function.name in earlier:
-                yield _row(file, function, lines, "changed", earlier[function.name], total)
+            elif (file.path, function.first) in earlier:
+                yield _row(file, function, lines, "changed", earlier[file.path, function.first], total)
             else:
                 yield _row(file, function, lines, "not sampled", _Use(), total)
 
@@ -256,7 +250,6 @@ def _parted(lines: Mask, masks: Iterable[Mask]) -> list[tuple[Mask, list[Mask]]]
 
 def _row(file: File, function: Function, lines: Mask, kind: Kind, use: _Use, total: float) -> Gap:
     routes = [GapRoute(route=route, requests=round(requests)) for route, requests in use.routes.items()]
-    requests = sum(use.routes.values())
     return Gap(
         kind=kind,
         path=file.path,
@@ -265,8 +258,8 @@ def _row(file: File, function: Function, lines: Mask, kind: Kind, use: _Use, tot
         function=function.name,
         first=function.first,
         last=function.last,
-        requests=round(requests),
-        share=requests / total if total else 0.0,
+        requests=round(use.requests),
+        share=use.requests / total if total else 0.0,
         routes=sorted(routes, key=lambda row: (-row.requests, row.route)),
         last_seen=moment(use.last) if use.routes else None,
     )

@@ -112,10 +112,11 @@ class Names:
                 return []
             homes = self._modules  # by `from ... import *`
         waiting: list[tuple[Module, ast.expr]] = []
-        method = not hasattr(builtins, name)  # a bare name is one of a method in the body of its class only
-        scopes += [
-            each for each in self._functions.get(name, ()) if each.module in homes and (method or not each.of_class)
-        ]
+        named = [each for each in self._functions.get(name, ()) if each.module in homes]
+        # One of a method can only be bare in the body of its class.
+        scopes += [each for each in named if not each.of_class] or (
+            [] if hasattr(builtins, name) else [each for each in named if each.module is here]
+        )
         classes += [each for each in self._classes.get(name, ()) if each.module in homes]
         for home in homes:
             values = [*home.assigned.get(name, ()), *home.attributes.get(name, ())]

@@ -18,6 +18,7 @@ COMMANDS = {
     "line": "Who runs a line: routes, labels, requests, when.",
     "report": "What requests run of each file.",
     "gaps": "What requests run and tests do not, by requests.",
+    "dead": "Functions that no request ran, and how well that is known.",
     "dedupe": "Tests, routes or behaviours that add nothing to the others.",
     "diff": "What differs between two builds, two labels or two spans of time.",
     "html": "Write the report as pages for a browser.",

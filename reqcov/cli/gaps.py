@@ -122,7 +122,9 @@ def _tell(sentence: str) -> None:
 
 def _show(answer: Gaps, top: int) -> None:
     """For people."""
-    what = "changed function statement" if answer.changes else "function statement"
+    what, before = "function statement", ""
+    if answer.changes:
+        what, before = "changed function statement", ", or an earlier version of its function"
     if answer.gaps:
         table(("#requests", "#share", "file", "lines", "function", "routes"), map(_row, answer.gaps[:top]))
         rest = answer.gaps[top:]
@@ -131,10 +133,10 @@ def _show(answer: Gaps, top: int) -> None:
             say(f"and {plural(len(rest), 'gap')} more, of {lines}; --top lists more, --format json all.")
         say("")
     if not answer.ran:
-        say(f"None of {plural(answer.requests, 'request')} ran a {what}.")
+        say(f"None of {plural(answer.requests, 'request')} ran a {what}{before}.")
     else:
         say(
-            f"{plural(answer.requests, 'request')} ran {plural(answer.ran, what)}; "
+            f"{plural(answer.requests, 'request')} ran {plural(answer.ran, what)}{before}; "
             f"tests ran {answer.tested:,} of them, {percent(answer.share)}; {percent(answer.weighted)} by requests.",
             f"{plural(answer.lines, 'line')} in {plural(len(answer.gaps), 'gap')}.",
         )

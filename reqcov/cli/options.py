@@ -151,6 +151,16 @@ def choosing_within(function: Command) -> Command:
     return _LABEL(_SINCE(_UNTIL(_BUILD(with_choice))))
 
 
+def choosing_code(function: Command) -> Command:
+    """Options for builds and days alone, for what is told of code and not of some requests."""
+
+    @wraps(function)
+    def with_choice(since: date | None, build: tuple[str, ...], **rest: Any) -> None:
+        function(chosen=Chosen(since=since, builds=build), **rest)
+
+    return _SINCE(_BUILD(with_choice))
+
+
 @contextmanager
 def view_of(store: Path, chosen: Chosen, *, current: bool = False, counted: bool = True) -> Iterator[View]:
     """What was chosen from the store; on the files of the current folder where `current` is set.

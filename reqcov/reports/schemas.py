@@ -12,6 +12,7 @@ from textwrap import dedent
 from types import NoneType, UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from reqcov.analysis.dead import Dead
 from reqcov.analysis.dedupe import Dedupe
 from reqcov.analysis.diff import Diff
 from reqcov.analysis.doctor import Doctor
@@ -23,7 +24,7 @@ from reqcov.analysis.routes import Routes
 from reqcov.analysis.show import Show
 from reqcov.reports.json import VERSION, name_of
 
-ANSWERS: tuple[type, ...] = (Routes, Show, Line, Report, Gaps, Dedupe, Diff, Doctor, Export)
+ANSWERS: tuple[type, ...] = (Routes, Show, Line, Report, Gaps, Dead, Dedupe, Diff, Doctor, Export)
 
 _SIMPLE: dict[Any, dict[str, Any]] = {
     str: {"type": "string"},
