@@ -9,6 +9,7 @@ from threading import Thread
 
 import pytest
 
+from reqcov.labels import ambient
 from reqcov.store.model import unpack_labels
 from reqcov.store.reading import reading
 from reqcov.ui.app import app
@@ -217,6 +218,7 @@ def test_only_labels(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("REQCOV_STORE", "set.sqlite3")
     pytester.runpytest_inprocess("test_it.py", *PLUGIN, "--reqcov").assert_outcomes(passed=1)
     assert outcomes(pytester.path / "set.sqlite3") == {"test_it": "passed"}
+    assert ambient == {}, "what runs after a test does not belong to it"
 
 
 @pytest.mark.usefixtures("alone")
