@@ -238,3 +238,11 @@ def test_the_answer_is_a_value(store: Path) -> None:
     with viewed(store) as view, viewed(store) as again:
         assert isinstance(dedupe(view), Dedupe)
         assert dedupe(view) == dedupe(again)
+
+
+def test_problems_are_told(store: Path) -> None:
+    """A file that can't be parsed is named: nobody covers any of it."""
+    fill(store, "A", "print 'old'\n", [of_test("one", {0})])
+    found = answer(store)
+    assert ("can't parse it" in found["problems"]["shop/m.py"], found["total"]) == (True, 0)
+    assert "shop/m.py: Python 3" in run("dedupe", "--store", store).out

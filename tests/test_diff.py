@@ -208,6 +208,7 @@ def test_labels_and_days(tmp_path: Path) -> None:
     narrowed = ask(store, "tenant=acme", "tenant=globex", "--route", "/a", "--until", second)
     assert [(row["route"], row["share_b"]) for row in narrowed["routes"]] == [("GET /a", 1.0)]
     assert ask(store, "tenant=acme", "tenant=globex", "--route", "/a")["routes"][0]["share_b"] == pytest.approx(1 / 3)
+    assert ask(store, "tenant=globex", "tenant=acme", "--route", "/a")["routes"][0]["share_a"] == pytest.approx(1 / 3)
     assert "Nothing differs." in run("diff", "v1", "v1", "--store", store).out
 
 
@@ -293,3 +294,13 @@ def test_a_changed_function_that_only_the_first_side_ran(tmp_path: Path) -> None
         "f": ("a", "changed", [2]),
         "g": ("a", "removed", [6]),
     }
+
+
+def test_a_deploy_on_both_sides(tmp_path: Path) -> None:
+    """Where both sides are of the same builds, what changed between these is no difference between the sides."""
+    store = tmp_path / "store"
+    for build, constant in (("v1", 1), ("v2", 2)):
+        some = [Requests("/a", {2, 3}, 5, {"tenant": tenant}) for tenant in ("acme", "globex")]
+        fill(store, build, text({"f": constant}), some)
+    assert "Nothing differs." in run("diff", "tenant=acme", "tenant=globex", "--store", store).out
+    assert [row["text"] for row in ask(store, "v1", "v2")["functions"]] == ["changed"]

@@ -99,6 +99,8 @@ def _show(answer: Dedupe) -> None:
         table(("set aside", "because"), [(row.name, row.reason) for row in answer.aside])
     if answer.dropped:
         say("", DROPPED)
+    if answer.problems:
+        say("", *(f"{path}: {problem}." for path, problem in answer.problems.items()))
 
 
 def _do(count: int, verb: str) -> str:
