@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
 from pathlib import Path
 
 import click
 
-from reqcov.analysis.code import Code, decode, parse
 from reqcov.analysis.dead import UNUSED, Dead, DeadFile, DeadFunction, Verdict, dead
 from reqcov.analysis.view import Chosen
 from reqcov.cli import unimported
 from reqcov.cli.options import (
     choosing_code,
-    current_file,
     current_option,
     format_option,
     store_option,
     tell,
-    tracked,
     view_of,
 )
-from reqcov.config import excluded
 from reqcov.reports.text import percent, plural, say, some, table, when
 
 MANY = 50
@@ -51,22 +46,8 @@ def command(store: Path, chosen: Chosen, current: bool, top: int, output: str) -
     something was imported from. Before you delete anything, see that it was watched for long enough.
     """
     with view_of(store, chosen, current=current, counted=False) as view:
-        answer = dead(view, unimported=_unimported(view.files))
+        answer = dead(view, unimported=unimported.here(view.files))
     tell(answer, output, lambda answer: _show(answer, top))
-
-
-def _unimported(imported: Iterable[str]) -> dict[str, tuple[str, Code]] | None:
-    """What the files consist of that nobody imported; None where this is not the project's folder."""
-    paths = unimported.find(Path.cwd(), list(imported))
-    if paths is None:
-        return None
-    exclude, found = excluded(), {}
-    for path in tracked(paths):
-        content = current_file(path)
-        if content is not None:
-            text = decode(content)
-            found[path] = text, parse(text, exclude)
-    return found
 
 
 def _show(answer: Dead, top: int) -> None:

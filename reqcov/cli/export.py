@@ -15,10 +15,11 @@ import click
 import coverage
 from coverage.exceptions import CoverageException
 
+from reqcov.analysis.current import current_file
 from reqcov.analysis.export import NOT_SAMPLED, Export, arcs_by_context, export, lines_by_context
 from reqcov.analysis.masks import numbers
 from reqcov.analysis.view import Chosen, View
-from reqcov.cli.options import choosing, current_file, store_option, tracked, view_of
+from reqcov.cli.options import choosing, store_option, tracked, view_of
 from reqcov.errors import ReqcovError
 from reqcov.reports import coverage_data
 from reqcov.reports.cobertura import cobertura

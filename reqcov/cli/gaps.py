@@ -10,12 +10,13 @@ from typing import BinaryIO
 import click
 
 from reqcov.analysis.changes import Change, changed_lines, read_diff
+from reqcov.analysis.current import current_file
 from reqcov.analysis.gaps import Gap, Gaps, gaps
 from reqcov.analysis.masks import Mask
 from reqcov.analysis.matching import match
 from reqcov.analysis.tested import Covered, find, tested
 from reqcov.analysis.view import Chosen, View
-from reqcov.cli.options import choosing, current_file, format_option, store_option, tell, view_of
+from reqcov.cli.options import choosing, format_option, store_option, tell, tests_option, view_of
 from reqcov.reports.text import percent, plural, printable, say, some, table
 from reqcov.store.model import TEST
 
@@ -30,15 +31,7 @@ ROUTES = 2
 
 
 @click.command("gaps")
-@click.option(
-    "--tests",
-    "names",
-    metavar="FILE",
-    multiple=True,
-    required=True,
-    help="What tests covered: a data file of coverage.py, lcov or Cobertura XML; a folder of `.coverage*`; a glob. "
-    "May be repeated.",
-)
+@tests_option(required=True)
 @click.argument("more", metavar="[FILE]...", nargs=-1)
 @store_option
 @choosing
@@ -59,7 +52,7 @@ ROUTES = 2
 )
 @format_option
 def command(
-    names: tuple[str, ...],
+    tests: tuple[str, ...],
     more: tuple[str, ...],
     store: Path,
     chosen: Chosen,
@@ -78,7 +71,7 @@ def command(
     Where no requests are chosen by --route, --label, --since, --until or --build, lines come last that only requests
     ran which were not sampled.
     """
-    files = find([*names, *more])
+    files = find([*tests, *more])
     changes = read_diff(diff.read()) if diff is not None else None
     with view_of(store, chosen, current=True, counted=False) as view:
         covered = tested(files, view.files, Path.cwd())

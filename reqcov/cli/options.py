@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import os
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from typing import Any, TypeVar
 
 import click
 
+from reqcov.analysis.current import current_file
 from reqcov.analysis.view import Chosen, View
 from reqcov.config import configured, excluded
 from reqcov.errors import ConfigError, ReqcovError, StoreError
@@ -77,24 +77,23 @@ format_option = click.option(
 )
 
 
+def tests_option(*, required: bool) -> Callable[[Command], Command]:
+    """The files that tests wrote down what they cover; they arrive as `tests`."""
+    return click.option(
+        "--tests",
+        metavar="FILE",
+        multiple=True,
+        required=required,
+        help="What tests covered: a data file of coverage.py, lcov or Cobertura XML; a folder of `.coverage*`; a glob. "
+        "May be repeated.",
+    )
+
+
 current_option = click.option(
     "--current",
     is_flag=True,
     help="Show the code of this folder, not the code that ran: lines of changed functions are dropped.",
 )
-
-
-def current_file(path: str) -> bytes | None:
-    """The file of that path in the current folder, as it is now; None where there is none.
-
-    A store may be somebody else's: what it calls a path opens no device, and nothing outside the folder.
-    """
-    folder = Path.cwd()
-    file = Path(os.path.normpath(folder / path))
-    try:
-        return file.read_bytes() if file.is_relative_to(folder) and file.is_file() else None
-    except OSError:
-        return None
 
 
 def _store(value: str | None) -> Path:

@@ -12,8 +12,28 @@ from coverage.exceptions import ConfigError as CoverageConfigError
 from coverage.exceptions import CoverageException
 from coverage.inorout import InOrOut
 
-from reqcov.config import configured
+from reqcov.analysis.code import Code, decode, parse
+from reqcov.analysis.current import current_file, is_in
+from reqcov.cli.options import tracked
+from reqcov.config import configured, excluded
 from reqcov.errors import ConfigError
+
+
+def here(imported: Collection[str]) -> dict[str, tuple[str, Code]] | None:
+    """By path, text and code of the files of the current folder that nobody imported; None where it is no project's.
+
+    Raises ConfigError where what to measure can't be worked out.
+    """
+    paths = find(Path.cwd(), imported)
+    if paths is None:
+        return None
+    exclude, found = excluded(), {}
+    for path in tracked(paths):
+        content = current_file(path)
+        if content is not None:
+            text = decode(content)
+            found[path] = text, parse(text, exclude)
+    return found
 
 
 def find(folder: Path, imported: Collection[str]) -> list[str] | None:
@@ -23,7 +43,7 @@ def find(folder: Path, imported: Collection[str]) -> list[str] | None:
     none of the files imported lies in the folder: then it is not the project's. Raises ConfigError where what to
     measure can't be worked out.
     """
-    here = sorted(path for path in imported if not Path(path).is_absolute() and (folder / path).is_file())
+    here = sorted(path for path in imported if not Path(path).is_absolute() and is_in(folder, path))
     source = [name for name in _source() if (folder / name).is_dir()] or sorted({_package(folder, p) for p in here})
     known = [f"/{path}" for path in imported]
     found = list(_measured(folder, [name for name in source if name]))
