@@ -106,7 +106,7 @@ class LivePages:
                 said = _said(error.read(10_000))
             raise StoreError(
                 f"{self._url}/{page} answers {error.code}, {said or error.reason}; it takes the URL of live pages "
-                "made with tests=True, and their token in REQCOV_TOKEN."
+                "made with test_runs=True, and their token in REQCOV_TOKEN."
             ) from error
         except (OSError, HTTPException, ValueError) as error:
             raise StoreError(f"{self._url} can't be reached: {error}; is it the URL of live pages?") from error

@@ -59,7 +59,7 @@ def test_every_link_leads_to_a_page(project: Project, tmp_path: Path) -> None:
     """Whatever a page refers to is in the folder, beside what the scripts find by name."""
     folder = tmp_path / "report"
     said = run("html", "-o", folder, "--store", project.store)
-    assert (said.status, said.out) == (0, f"8 pages written; open {folder / 'index.html'}\n")
+    assert (said.status, said.out) == (0, f"11 pages written; open {folder / 'index.html'}\n")
     names = written(folder)
     for name in names:
         if name.endswith(".html"):

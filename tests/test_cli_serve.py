@@ -130,7 +130,7 @@ def test_tests(tmp_path: Path) -> None:
     """Only where that is asked for may runners tell of tests, and not without the token; they make the store."""
     store, test = tmp_path / "store.sqlite3", {"test": "test_pay"}
     bearer = {"Authorization": f"Bearer {TOKEN}"}
-    for words, status in (["--tests"], 201), ([], 404):
+    for words, status in (["--test-runs"], 201), ([], 404):
         with serving("--store", store, "--token", TOKEN, *words) as server:
             url = server.url.partition("?")[0] + "tests"
             assert httpx.post(url, json=test, timeout=PATIENCE).status_code == 401

@@ -41,7 +41,7 @@ def test_versions_that_no_request_was_recorded_of(tmp_path: Path) -> None:
         changed.files[fresh] = changed.files.pop(source)
     Server(changed, "b", build="2").serve(store, Request("/orders"))
     with pages_of(store) as client:
-        for name in ("", "files.html", "data/code.js", "data/requests.js"):
+        for name in ("", "files.html", "data/code.js", "data/requests.js", "gaps.html", "dead.html", "dedupe.html"):
             assert client.get(f"/{name}").status_code == 200
 
 

@@ -43,7 +43,7 @@ def store(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def runner(store: Path) -> Iterator[httpx.Client]:
-    with pages_of(store, tests=True) as client:
+    with pages_of(store, test_runs=True) as client:
         yield client
 
 
@@ -129,7 +129,7 @@ def test_requests_that_carry_the_headers(kind: str, store: Path, make_recorder: 
     """They are of that very test, whatever it is called; those of no test are of none."""
     _, build, path, _ = WAYS[f"{kind} outside"]
     recorder = make_recorder(source=["tests"], labels=["test"], store=store)
-    app = build(reqcov.ui.app(store, insecure=True, tests=True), recorder)
+    app = build(reqcov.ui.app(store, insecure=True, test_runs=True), recorder)
     with served(app, kind) as port, httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client:
         for name in NAMES:
             headers = client.post("/reqcov/tests", json={"test": name}).json()["headers"]
@@ -148,7 +148,7 @@ CLIENTS = 8
 @pytest.mark.parametrize("kind", ["wsgi", "asgi"])
 def test_several_at_once(kind: str, store: Path) -> None:
     """Eight runners tell of four tests each, by turns, and they make the store; no outcome is another's."""
-    pages = reqcov.ui.app(store, token=TOKEN, tests=True)
+    pages = reqcov.ui.app(store, token=TOKEN, test_runs=True)
     ready = threading.Barrier(CLIENTS)
     outcome_of = {
         (who, test): ("passed", "failed", "skipped")[(who + test) % 3] for who in range(CLIENTS) for test in (1, 2, 3)
@@ -236,7 +236,7 @@ def test_what_is_refused(way: str, store: Path, make_recorder: Callable[..., req
     """In each way of mounting: it is said in a sentence why, nothing is kept, and nothing of it is recorded."""
     kind, build, _, _ = WAYS[way]
     recorder = make_recorder(include=[__file__], sinks=[reqcov.MemorySink()])
-    app = build(reqcov.ui.app(store, insecure=True, tests=True), recorder)
+    app = build(reqcov.ui.app(store, insecure=True, test_runs=True), recorder)
     with served(app, kind) as port, httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client:
         some = (
             REFUSED if way in ("wsgi outside", "asgi outside") else OF_EACH_STATUS
@@ -269,7 +269,9 @@ class Quiet(WSGIRequestHandler):
 @contextlib.contextmanager
 def by_wsgiref(store: Path) -> Iterator[int]:
     """The port of a server that gives the app the connection itself to read from; it answers once."""
-    with make_server("127.0.0.1", 0, reqcov.ui.app(store, insecure=True, tests=True), handler_class=Quiet) as server:
+    with make_server(
+        "127.0.0.1", 0, reqcov.ui.app(store, insecure=True, test_runs=True), handler_class=Quiet
+    ) as server:
         thread = threading.Thread(target=server.handle_request)
         thread.start()
         try:
@@ -307,13 +309,13 @@ def test_unless_it_is_asked_for(store: Path) -> None:
             client.post("tests/end", json={"test": "a", "outcome": "passed"}),
         ):
             assert answer.status_code == 404
-            assert "tests=True" in error_of(answer)
+            assert "test_runs=True" in error_of(answer)
     assert not store.exists()
 
 
 def test_behind_a_token(store: Path) -> None:
     """It needs no cookie. Who brings a cookie only is let in as one of our pages, and not as a page of another site."""
-    with pages_of(store, insecure=False, token=TOKEN, tests=True) as client:
+    with pages_of(store, insecure=False, token=TOKEN, test_runs=True) as client:
         for headers in ({}, {"Authorization": f"Bearer {TOKEN}x"}, {"Authorization": f"Basic {TOKEN}"}):
             for method in ("GET", "POST"):
                 answer = client.request(method, "tests", json={"test": "a"}, headers=headers)
@@ -345,7 +347,7 @@ def test_behind_a_function(store: Path, caplog: pytest.LogCaptureFixture) -> Non
     def auth(environ: dict[str, Any]) -> Any:
         return {"yes": True, "no": False}.get(environ.get("HTTP_X_WHO", ""))
 
-    with pages_of(store, insecure=False, auth=auth, tests=True) as client:
+    with pages_of(store, insecure=False, auth=auth, test_runs=True) as client:
         answers = {who: client.post("tests", json={"test": who}, headers={"X-Who": who}) for who in ("yes", "no", "?")}
     assert {who: answer.status_code for who, answer in answers.items()} == {"yes": 201, "no": 403, "?": 500}
     assert "not allowed" in error_of(answers["no"])
@@ -406,7 +408,7 @@ def test_the_example_in_javascript(store: Path, make_recorder: Callable[..., req
     assert found is not None
     recorder = make_recorder(include=[__file__], labels=["test"], store=store)
     app = reqcov.wrap(shop, recorder=recorder)
-    app = reqcov.ui.mount(app, "/reqcov", reqcov.ui.app(store, token=TOKEN, tests=True))
+    app = reqcov.ui.mount(app, "/reqcov", reqcov.ui.app(store, token=TOKEN, test_runs=True))
     for price, outcome in ("7", "passed"), ("8", "failed"):
         with served(app) as port:
             script = found[1].replace("8000", str(port)).replace("price !== 7", f"price !== {price}")

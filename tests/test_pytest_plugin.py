@@ -225,7 +225,7 @@ def test_only_labels(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch)
 def test_live_pages(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     """Live pages are told over HTTP, by those who know the token."""
     pytester.makepyfile("def test_one(): ...\ndef test_two(): assert False\ndef test_three(): raise KeyboardInterrupt")
-    with served(app(pytester.path / "kept.sqlite3", token=TOKEN, tests=True)) as address:
+    with served(app(pytester.path / "kept.sqlite3", token=TOKEN, test_runs=True)) as address:
         refused = pytester.runpytest_inprocess(*PLUGIN, f"--reqcov=http://127.0.0.1:{address}/")
         assert refused.ret == pytest.ExitCode.USAGE_ERROR
         refused.stderr.fnmatch_lines(["ERROR: --reqcov: *tests answers 401, *REQCOV_TOKEN*"])

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import click
 
+from reqcov.analysis.tested import find, tested
 from reqcov.analysis.view import Chosen
-from reqcov.cli.options import choosing, store_option, tracked, view_of
+from reqcov.cli import unimported
+from reqcov.cli.options import choosing, store_option, tests_option, tracked, view_of
 from reqcov.errors import ReqcovError
 from reqcov.reports.text import plural, say
 
@@ -30,13 +32,17 @@ OF_ONE = re.compile(r"(file|route|data/side)/[a-z0-9._-]*[0-9a-f]{10}\.(html|js)
     show_default=True,
     help="The folder to write; an earlier report in it is replaced.",
 )
+@tests_option(required=False)
 @store_option
 @choosing
-def command(folder: Path, store: Path, chosen: Chosen) -> None:
+def command(folder: Path, tests: tuple[str, ...], store: Path, chosen: Chosen) -> None:
     """Write the report as pages for a browser.
 
     Open index.html, or put the folder on any static host. The pages show which requests came when, what each route
-    runs, who runs each line of each file, and how any two routes, builds or labels differ. They hold your source code.
+    runs, who runs each line of each file, how any two routes, builds or labels differ, which functions no request ran,
+    and which tests add nothing. They hold your source code.
+
+    With --tests they show what requests run and tests do not, on the code of this folder, as tests ran it.
     """
     from reqcov.reports.html.site import Site
     from reqcov.reports.html.writing import write, written
@@ -45,10 +51,13 @@ def command(folder: Path, store: Path, chosen: Chosen) -> None:
         raise ReqcovError(f"{folder} is a file; name a folder with -o.")
     if folder.is_dir() and any(folder.iterdir()) and not (folder / OURS).exists():
         raise ReqcovError(f"{folder} holds something else than a report; name another folder with -o, or empty it.")
-    with view_of(store, chosen) as view:
-        site = Site(view)
+    files = find(tests)
+    with view_of(store, chosen, current=bool(files)) as view:
+        covered = tested(files, view.files, Path.cwd()) if files else None
+        site = Site(view, tested=(lambda: covered) if covered else None, unimported=unimported.here(view.files))
         names = sorted(site.names(), key=lambda name: name != OURS)  # first: what is cut short is a report as well
         write(site, folder, names[0])
+        site.find_answers()
         view.codebase.complete()  # nobody but us may read the store: a connection does not survive a fork
         for _ in tracked(written(site, folder, names[1:]), "Writing", len(names) - 1):
             pass

@@ -13,7 +13,7 @@ from urllib.parse import quote
 import click
 
 from reqcov.analysis.view import Chosen
-from reqcov.cli.options import store_option, view_of
+from reqcov.cli.options import store_option, tests_option, view_of
 from reqcov.errors import ConfigError, StoreError
 from reqcov.reports.text import say
 
@@ -39,12 +39,25 @@ THREADS = 8
 )
 @click.option("--insecure", is_flag=True, help="Ask for no token: everybody on this machine may see the pages.")
 @click.option("--actions", is_flag=True, help="Let those who see the pages also empty, prune and copy the store.")
-@click.option("--tests", is_flag=True, help="Let test runners tell when tests begin, and how they end.")
-def command(store: Path, host: str, port: int, token: str | None, insecure: bool, actions: bool, tests: bool) -> None:
+@tests_option(required=False)
+@click.option("--test-runs", is_flag=True, help="Let test runners tell when tests begin, and how they end.")
+def command(
+    store: Path,
+    host: str,
+    port: int,
+    token: str | None,
+    insecure: bool,
+    actions: bool,
+    tests: tuple[str, ...],
+    test_runs: bool,
+) -> None:
     """Serve the live pages of the store.
 
     They show what is in the store now, and refresh by themselves. The token is part of the address that is printed, and
     is kept by the browser. Servers that write to the store need not be stopped.
+
+    With --tests, the page of gaps says what requests run and tests do not, and all pages show the code of this folder,
+    as tests ran it.
     """
     if insecure and token is not None:
         raise click.UsageError("--insecure asks for no token; leave out --insecure, or --token and REQCOV_TOKEN.")
@@ -54,12 +67,14 @@ def command(store: Path, host: str, port: int, token: str | None, insecure: bool
 
     if token is None and not insecure:
         token = secrets.token_urlsafe()
-    pages = app(store, token=token, insecure=insecure, actions=actions, tests=tests)
+    pages = app(store, token=token, insecure=insecure, actions=actions, tests=tests, test_runs=test_runs)
     server = listening(pages, host, port)
     try:
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C does: waitress ends in good order
         try:
-            with view_of(store, Chosen()):  # shows how far it has come, where there is much that nobody has read yet
+            with view_of(
+                store, Chosen(), current=bool(tests)
+            ):  # shows how far it has come, where there is much that nobody has read yet
                 pass
             pages.prepare()
         except StoreError as error:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+from reqcov.analysis.current import current_file
+from reqcov.analysis.tested import find, tested
 from reqcov.analysis.view import Chosen, View
 from reqcov.config import excluded
 from reqcov.cores.base import leave_out
-from reqcov.errors import StoreError, logger
+from reqcov.errors import ConfigError, StoreError, logger
 from reqcov.reports.html.site import ASSETS, Site
 from reqcov.store.locate import store_path
 from reqcov.store.reading import reading
@@ -29,7 +31,7 @@ from reqcov.ui.tests import Tests
 NOW = "data/now.json"
 """What pages ask for, to learn whether there is something new."""
 
-OFF = "Tests are told of only where the pages are made with tests=True, or by `reqcov serve --tests`."
+OFF = "Tests are told of only where the pages are made with test_runs=True, or by `reqcov serve --test-runs`."
 
 KINDS = {
     ".css": "text/css; charset=utf-8",
@@ -50,7 +52,8 @@ def app(
     insecure: bool = False,
     hosts: Iterable[str] | None = None,
     actions: bool = False,
-    tests: bool = False,
+    tests: Iterable[str | os.PathLike[str]] = (),
+    test_runs: bool = False,
 ) -> Pages:
     """The live pages of a store, as a WSGI app to mount in a server. Give it one of `auth`, `token` and `insecure`.
 
@@ -60,17 +63,23 @@ def app(
     - `insecure`: let everybody see them.
     - `hosts`: names that the Host header may have; with `insecure` those of this machine, unless others are given.
     - `actions`: let those who see the pages also empty, prune and copy the store.
-    - `tests`: let them tell when tests begin, and how they end.
+    - `tests`: files that tell what tests covered, as `reqcov gaps --tests` reads them: all pages then show the code of
+      the current folder, as tests ran it.
+    - `test_runs`: let them tell when tests begin, and how they end.
 
-    Raises ConfigError where it is not told who may see the pages, or where an option is unusable.
+    Raises ConfigError where it is not told who may see the pages, or where an option is unusable, and ReqcovError where
+    there is no such file as `tests` names.
     """
+    if isinstance(tests, str | os.PathLike):
+        raise ConfigError(f"tests must be a list of files; write tests=[{os.fspath(tests)!r}].")
+    files = [file.absolute() for file in find(os.fspath(each) for each in tests)]
     return Pages(
         store_path(os.fspath(store)),
         access(auth, token, insecure),
         known_hosts(hosts, insecure),
-        partial(make_site, exclude=excluded(), actions=actions),
+        partial(make_site, exclude=excluded(), actions=actions, tests=files),
         actions=actions,
-        tests=tests,
+        test_runs=test_runs,
     )
 
 
@@ -85,14 +94,14 @@ class Pages:
         make: Callable[[Path], Site],
         *,
         actions: bool,
-        tests: bool,
+        test_runs: bool,
     ) -> None:
         self._latest = Latest(store, make)
         self._access = access
         self._hosts = hosts
         self._assets = {f"assets/{each.name}": each for each in ASSETS.iterdir()}
         self._actions = Actions(store, self._latest) if actions else None
-        self._tests = Tests(store) if tests else None
+        self._tests = Tests(store) if test_runs else None
 
     def prepare(self) -> None:
         """Make the pages before they are asked for. Raises StoreError where there is nothing to make them of."""
@@ -140,10 +149,12 @@ class Pages:
             site = self._latest.site()
         except StoreError as error:
             return plain(request, HTTPStatus.SERVICE_UNAVAILABLE, str(error), again=True)
+        started = time.monotonic()
         try:
             body = site.render(name or "")
         except KeyError:
             return plain(request, HTTPStatus.NOT_FOUND, "There is no such page, or it is no longer there.")
+        self._latest.keep(time.monotonic() - started)
         return Answer(body=body, kind=kind(name or ""))
 
     def _now(self) -> Answer:
@@ -157,12 +168,16 @@ def kind(name: str) -> str:
     return KINDS.get(Path(name).suffix, "application/octet-stream")
 
 
-def make_site(store: Path, *, exclude: str, actions: bool) -> Site:
-    """All pages of a store as it is now. Raises StoreError where there is nothing to show."""
+def make_site(store: Path, *, exclude: str, actions: bool, tests: Sequence[Path]) -> Site:
+    """All pages of a store as it is now; with `tests`, of the code of the current folder.
+
+    Raises StoreError where there is nothing to show.
+    """
     with reading(store) as reader:
-        view = View.of(reader, Chosen(), exclude=exclude)
+        view = View.of(reader, Chosen(), exclude=exclude, current=current_file if tests else None)
         if not view.hits:
             sampled = "was sampled" if any(view.codebase.seen.values()) else "has arrived"
             raise StoreError(f"No request {sampled} yet in {store}; send your server some.")
         view.codebase.complete()
-        return Site(view, stamp=reader.stamp(), live=True, actions=actions)
+        covered = partial(tested, tests, view.files, Path.cwd()) if tests else None
+        return Site(view, stamp=reader.stamp(), live=True, actions=actions, tested=covered)

@@ -94,6 +94,11 @@ class Latest:
         site = self._site
         return now._replace(stamp=site.stamp) if site is not None and time.monotonic() < self._due else now
 
+    def keep(self, seconds: float) -> None:
+        """One of the pages took so long to make: leave them alone for a while, as if all had taken longer."""
+        if SHARE * seconds > PAUSE:
+            self._due = max(self._due, time.monotonic() + SHARE * seconds)
+
     def renew(self) -> None:
         """Look at the store again when pages are asked for the next time."""
         self._due = 0.0

@@ -25,14 +25,16 @@ STORES = {"shop": shop_store.made, "hostile": hostile_store.fill}
 @click.option(
     "--page", "wanted", multiple=True, help="A page, with its query and fragment; otherwise one of each kind."
 )
+@click.option("--tests", multiple=True, help="What tests covered, as `reqcov html` takes it.")
 @click.option("--whole", is_flag=True, help="All of the page, not only what is in the window.")
-def main(output: Path, store: str, wanted: tuple[str, ...], whole: bool) -> None:
+def main(output: Path, store: str, wanted: tuple[str, ...], tests: tuple[str, ...], whole: bool) -> None:
     """Write the pages of a store, and a picture of each kind in two sizes and two colour schemes."""
     output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, started() as browser:
         path = STORES[store](Path(folder)) if store in STORES else Path(store)
         site = Path(folder, "html")
-        subprocess.run([sys.executable, "-m", "reqcov", "html", "--store", path, "-o", site], check=True)
+        told = [each for name in tests for each in ("--tests", name)]
+        subprocess.run([sys.executable, "-m", "reqcov", "html", "--store", path, "-o", site, *told], check=True)
         for page in wanted or kinds(site):
             name = page.replace("/", "-").split(".html")[0]
             for size in SIZES:
@@ -56,6 +58,9 @@ def kinds(site: Path) -> list[str]:
         "routes.html",
         "files.html",
         f"compare.html?{compared}",
+        "gaps.html",
+        "dead.html",
+        "dedupe.html",
         "search.html?q=s",
         f"route/{route.name}",
         f"file/{file.name}{f'#{ran[1]}' if ran else ''}",

@@ -55,7 +55,7 @@ def page(browser: Browser) -> Iterator[Page]:
 def test_tests(page: Page, serve: Callable[[Pages], str], other_site: str, tmp_path: Path) -> None:
     """Its browser brings the cookie along, and can send no JSON; our own page can."""
     store = tmp_path / "store.sqlite3"
-    site = serve(app(store, token=TOKEN, tests=True))
+    site = serve(app(store, token=TOKEN, test_runs=True))
     page.goto(f"{site}?token={TOKEN}")
     page.goto(other_site)
     told = [

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from reqcov.analysis.code import Function
 from reqcov.analysis.codebase import File
 from reqcov.analysis.heat import Heat, Ran
-from reqcov.analysis.masks import numbers
+from reqcov.analysis.masks import Mask, numbers
 from reqcov.analysis.view import View
 from reqcov.reports.html import scripts
 from reqcov.reports.html.source import highlighted
@@ -37,6 +37,8 @@ class LineShown:
     """Of the requests, 0 to 1; what goes on with a statement has 0."""
     heat: int
     """1 to 5; 0 where no request ran it."""
+    untested: bool
+    """Whether requests ran it and no test did."""
     html: Markup
 
     @property
@@ -55,8 +57,11 @@ class Outlined:
     """How many of its statements requests ran."""
 
 
-def file_context(view: View, heat: Heat, path: str) -> dict[str, Any]:
-    """The values for `file.html`."""
+def file_context(view: View, heat: Heat, path: str, untested: Mask | None) -> dict[str, Any]:
+    """The values for `file.html`.
+
+    `untested` are the lines that requests ran and no test did; None where it is not known what tests ran.
+    """
     file = view.files[path]
     code, covered = file.code, view.covered.get(path, 0)
     ran = heat.ran(path)
@@ -66,13 +71,14 @@ def file_context(view: View, heat: Heat, path: str) -> dict[str, Any]:
         "ran": (covered & code.in_functions).bit_count(),
         "import_time": code.import_time.bit_count(),
         "dropped": view.dropped.get(path, 0),
-        "lines": _lines(view, ran, file),
+        "untested": untested,
+        "lines": _lines(view, ran, file, untested or 0),
         "outline": _outline(file, covered),
         "data": scripts.ran(ran, view.codebase.seen.get(path, 0)),
     }
 
 
-def _lines(view: View, ran: Ran, file: File) -> list[LineShown]:
+def _lines(view: View, ran: Ran, file: File, untested: Mask) -> list[LineShown]:
     requests: dict[int, float] = defaultdict(float)
     for mask, tallies in ran.items():
         together = sum(tally.requests for tally in tallies.values())
@@ -84,7 +90,8 @@ def _lines(view: View, ran: Ran, file: File) -> list[LineShown]:
         share = requests[number] / view.requests if number in requests else 0.0
         kind = "ran" if number in requests else _kind(file, number, seen)
         goes_on = bool(file.code.continued >> number & 1)
-        shown.append(LineShown(kind, goes_on, share, heat_of(share) if kind == "ran" else 0, html))
+        hot = heat_of(share) if kind == "ran" else 0
+        shown.append(LineShown(kind, goes_on, share, hot, bool(untested >> number & 1), html))
     return shown
 
 

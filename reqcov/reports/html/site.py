@@ -11,8 +11,10 @@ from reqcov.analysis.heat import Heat
 from reqcov.analysis.overview import overview
 from reqcov.analysis.report import Report, report
 from reqcov.analysis.routes import Routes, routes
+from reqcov.analysis.tested import Covered
 from reqcov.analysis.view import View
 from reqcov.reports.html import links, scripts
+from reqcov.reports.html.answers import Answers, Unimported
 from reqcov.reports.html.charts import bars, days_of_a_bar
 from reqcov.reports.html.filepage import file_context
 from reqcov.reports.html.routepage import route_context
@@ -27,16 +29,28 @@ TOP = 20
 class Site:
     """The pages of what was chosen from a store. Links between them are relative, and no page asks any file system."""
 
-    def __init__(self, view: View, *, stamp: str = "", live: bool = False, actions: bool = False) -> None:
+    def __init__(
+        self,
+        view: View,
+        *,
+        stamp: str = "",
+        live: bool = False,
+        actions: bool = False,
+        tested: Callable[[], Covered] | None = None,
+        unimported: Unimported | None = None,
+    ) -> None:
         """Pages of the requests of `view`, of which there is at least one.
 
         - `stamp`: tells this state of the store from others, for live pages.
         - `live`: they are served, and ask whether there is anything new.
         - `actions`: the server has a page `store.html`.
+        - `tested`: what tests covered of the files of `view`; it may raise ReqcovError. None where nobody told.
+        - `unimported`: files of the project that no process imported, as `dead` has them; None where nobody looked.
         """
         self.stamp = stamp
         self._view = view
         self._heat = Heat(view)
+        self._answers = Answers(view, tested, unimported)
         self._templates = environment()
         self._overview = overview(view)
         self._templates.globals |= {"live": live, "actions": actions, "stamp": stamp, "overview": self._overview}
@@ -50,6 +64,7 @@ class Site:
             "index.html": self._index,
             "routes.html": lambda: self._page("routes.html", answer=self._by_traffic),
             "files.html": lambda: self._page("files.html", answer=self._report),
+            **{name: partial(self._answer, name) for name in self._answers.pages},
             "compare.html": self._compare,
             "search.html": lambda: self._page("search.html"),
             "data/requests.js": lambda: given("requests", scripts.requests(self._heat, stamp)),
@@ -65,7 +80,7 @@ class Site:
     def render(self, name: str) -> bytes:
         """What is called `name`, in UTF-8; its suffix tells what kind of text that is. Raises KeyError for no name."""
         if name in self._files:
-            made = self._page("file.html", name, **file_context(self._view, self._heat, self._files[name]))
+            made = self._page("file.html", name, **self._file(self._files[name]))
         elif name in self._routes:
             made = self._page("route.html", name, **route_context(self._view, self._routes[name]))
         elif name in self._sides:
@@ -95,6 +110,16 @@ class Site:
             bars=bars(self._overview.days),
             period={1: "a day", 7: "a week"}.get(size, f"{size // 7} weeks"),
         )
+
+    def find_answers(self) -> None:
+        """Those to the questions, which are otherwise found when their pages are asked for."""
+        self._answers.find()
+
+    def _answer(self, name: str) -> str:
+        return self._page(name, **self._answers.pages[name]())
+
+    def _file(self, path: str) -> dict[str, Any]:
+        return file_context(self._view, self._heat, path, self._answers.untested(path))
 
     def _compare(self) -> str:
         sides = [[side.kind, printable(side.name), side.script] for side in self._sides.values()]

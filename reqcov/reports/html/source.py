@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from html import escape
 
 from markupsafe import Markup
 from pygments.lexers.python import PythonLexer
 from pygments.token import Comment, Keyword, Name, Number, Operator, String, _TokenType
 
-from reqcov.analysis.code import lines
+from reqcov.analysis.code import Code, lines
+from reqcov.analysis.masks import Mask, runs, span
 from reqcov.reports.text import printable
 
 CLASSES = {
@@ -25,6 +27,9 @@ CLASSES = {
     Name.Exception: "b",
 }
 """Kinds of tokens that look different, and the class that `source.css` knows each by."""
+
+MANY_LINES = 40
+"""That an excerpt has."""
 
 _known: dict[_TokenType, str] = {}
 
@@ -43,6 +48,29 @@ def highlighted(text: str) -> list[Markup]:
             if part:
                 made[-1].append(f'<span class="{name}">{visible(part)}</span>' if name else visible(part))
     return [Markup("".join(parts) or visible(line)) for parts, line in zip(made, all_lines, strict=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """Some lines of a source."""
+
+    runs: list[list[tuple[int, Markup]]]
+    """Of neighbours, each with its number."""
+    rest: int
+    """How many lines are left out at the end."""
+
+
+def excerpt(text: str, code: Code, statements: Mask, first: int) -> Excerpt:
+    """These statements of a function that begins on line `first`, with what stands between them that is none."""
+    wanted = code.standing_for(statements)
+    last = wanted.bit_length() - 1
+    found = runs(wanted, code.statements & span(first, last))
+    numbers = [number for begin, end in found for number in range(begin, end + 1)]
+    shown = set(numbers[:MANY_LINES])
+    own = lines(text)[first - 1 : max(shown, default=0)]
+    html = dict(enumerate(highlighted("\n".join(own)), first))
+    parts = [[(number, html[number]) for number in range(begin, end + 1) if number in shown] for begin, end in found]
+    return Excerpt([part for part in parts if part], len(numbers) - len(shown))
 
 
 def visible(text: str) -> str:

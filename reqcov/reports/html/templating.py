@@ -36,7 +36,7 @@ def environment() -> Environment:
         "as_json": as_json,
         "when": when,
     }
-    made.globals |= {"file_page": links.file_page, "route_page": links.route_page}
+    made.globals |= {"file_page": links.file_page, "route_page": links.route_page, "slug": links.slug}
     return made
 
 

@@ -113,9 +113,9 @@
   document.addEventListener("focusin", (event) => {
     const line = event.target.matches(".l > a") && event.target.parentElement;
     if (!line) return;
-    const [link, told, code] = line.children;
-    stopAt(link);
-    link.setAttribute("aria-label", [link.textContent, told.textContent, code.textContent.trim()].filter(Boolean).join(", "));
+    const said = [...line.children].map((each) => each.textContent.trim());
+    stopAt(line.firstChild);
+    line.firstChild.setAttribute("aria-label", said.filter(Boolean).join(", "));
   });
 
   const within = (step) => () => inSource() && go(here() + step());

@@ -67,12 +67,20 @@
     reqcov.show(state);
   }
 
+  // Of one table, or of all that are in an element.
   function dressFilter(box) {
-    const rows = [...document.getElementById(box.dataset.table).tBodies[0].rows];
-    const names = rows.map((row) => row.cells[0].textContent.toLowerCase());
+    const place = document.getElementById(box.dataset.table);
+    const tables = place.matches("table") ? [place] : [...place.querySelectorAll("table.sortable")];
+    const rows = tables.flatMap((table) => [...table.tBodies[0].rows]);
+    const parts = [...place.querySelectorAll(".part")];
+    const names = rows.map((row) => {
+      const part = row.closest(".part");
+      const named = [...row.querySelectorAll("th, .named"), ...(part ? part.querySelectorAll("summary > bdi") : [])];
+      return named.map((each) => each.textContent.toLowerCase()).join(" ");
+    });
     const shown = box.closest("p").querySelector(".shown");
 
-    // Leaves the rows whose first cell has every word of the box.
+    // Leaves the rows that are called by every word of the box, and the parts with any of them.
     function filter() {
       const words = box.value.toLowerCase().split(/\s+/);
       let count = 0;
@@ -80,6 +88,7 @@
         row.hidden = !words.every((word) => names[place].includes(word));
         count += !row.hidden;
       });
+      for (const part of parts) part.hidden = !part.querySelector("tbody > tr:not([hidden])");
       shown.textContent = box.value.trim() && `${reqcov.count(count)} of ${reqcov.count(rows.length)} shown`;
     }
 
