@@ -64,7 +64,7 @@ def test_tests(page: Page, serve: Callable[[Pages], str], other_site: str, tmp_p
         for kind in ("application/json", "text/plain", "application/x-www-form-urlencoded")
     ]
     assert told == [None] * 6
-    with page.expect_response(f"{site}tests") as answered:
+    with page.expect_navigation(), page.expect_response(f"{site}tests") as answered:
         page.evaluate(SUBMIT, f"{site}tests")
     assert "reqcov_" in answered.value.request.all_headers()["cookie"]
     assert answered.value.status == 403
