@@ -304,3 +304,27 @@ def test_a_deploy_on_both_sides(tmp_path: Path) -> None:
         fill(store, build, text({"f": constant}), some)
     assert "Nothing differs." in run("diff", "tenant=acme", "tenant=globex", "--store", store).out
     assert [row["text"] for row in ask(store, "v1", "v2")["functions"]] == ["changed"]
+
+
+def test_the_code_is_that_of_the_second_side(tmp_path: Path) -> None:
+    """Lines are told where they stand in B, also where A is the newer one."""
+    store = tmp_path / "store"
+    fill(store, "v1", text({"f": 1, "g": 1}), [Requests("/a", {2, 6})])
+    fill(store, "v2", text({"g": 1, "f": 1}), [Requests("/a", {2})])
+    assert [(row["name"], row["lines"]) for row in ask(store, "v1", "v2")["functions"]] == [("f", [6])]
+    assert [(row["name"], row["lines"]) for row in ask(store, "v2", "v1")["functions"]] == [("f", [2])]
+
+
+def test_few_requests_shift_nothing(tmp_path: Path) -> None:
+    """The same shares are told of many requests, and not of a few."""
+    store = tmp_path / "store"
+    for build, times in (("few", 1), ("many", 100)):
+        labels = [{"tenant": f"{build} {side}"} for side in "ab"]
+        some = [(2, 4, labels[0]), (6, 6, labels[0]), (2, 6, labels[1]), (6, 4, labels[1])]
+        fill(store, build, text({"f": 1, "g": 1}), [Requests("/a", {n}, times * count, by) for n, count, by in some])
+    few, many = (ask(store, f"tenant={build} a", f"tenant={build} b")["routes"][0] for build in ("few", "many"))
+    assert (few["same"], few["behaviours"]) == (2, [])
+    assert [(row["change"], row["share_a"], row["share_b"]) for row in many["behaviours"]] in (
+        [("shifted", 0.4, 0.6), ("shifted", 0.6, 0.4)],
+        [("shifted", 0.6, 0.4), ("shifted", 0.4, 0.6)],
+    )
