@@ -10,6 +10,7 @@ from threading import Thread
 import pytest
 
 from reqcov.labels import ambient
+from reqcov.pytest_session import Labelling
 from reqcov.store.model import unpack_labels
 from reqcov.store.reading import reading
 from reqcov.ui.app import app
@@ -219,6 +220,20 @@ def test_only_labels(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch)
     pytester.runpytest_inprocess("test_it.py", *PLUGIN, "--reqcov").assert_outcomes(passed=1)
     assert outcomes(pytester.path / "set.sqlite3") == {"test_it": "passed"}
     assert ambient == {}, "what runs after a test does not belong to it"
+
+
+@pytest.mark.parametrize(
+    ("nodeid", "name"),
+    [
+        ("test_it.py::test_it@group", "test_it.py::test_it"),
+        ("test_it.py::test_it[a@b]@group", "test_it.py::test_it[a@b]"),
+        ("test_it.py::test_it[a@b]", "test_it.py::test_it[a@b]"),
+    ],
+)
+def test_groups_are_no_part_of_names(nodeid: str, name: str) -> None:
+    """With `--dist loadgroup`, pytest-xdist writes the group behind the id; nobody could run the test by that."""
+    assert Labelling("", grouped=True).name(nodeid) == name
+    assert Labelling("", grouped=False).name(nodeid) == nodeid
 
 
 @pytest.mark.usefixtures("alone")
