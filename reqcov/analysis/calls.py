@@ -45,6 +45,8 @@ class Scope:
     of_class: MadeClass | None = None
     of_module: bool = False
     is_property: bool = False
+    is_of_class: bool = False
+    """Whether it gets its class, as `cls`."""
     outer: Scope | None = None
     """The function around it, or the import-time code."""
     parameters: set[str] = field(default_factory=set)
@@ -119,6 +121,7 @@ class _Reader(ast.NodeVisitor):
             self._functions.get((first, node.name)),
             self._class,
             of_module=self._class is None and self._scope.function is None,
+            is_of_class=[each.arg for each in node.args.args[:1]] == ["cls"],
             is_property=any("property" in name for each in node.decorator_list for name in names(each)),
         )
         if self._class is not None:

@@ -36,11 +36,16 @@ class Names:
                 self._kept[name] += [(top, value) for value in values]
             for name, kept in module.attributes.items():
                 self._kept[name] += kept
+        self._importing: dict[str, list[Scope]] = defaultdict(list)
+        for module in modules:
+            for name in module.imported:
+                self._importing[name].append(module.scopes[0])
+        self._bases: dict[MadeClass, list[MadeClass]] = {}
         self._subclasses: dict[str, list[MadeClass]] = defaultdict(list)
         for module in modules:
             for made in module.classes:
                 for base in made.bases:
-                    self._subclasses[name_of(base) or ""].append(made)
+                    self._subclasses[_base(base)].append(made)
         self._foreign: dict[tuple[Scope, str], bool] = {}
         self._stand_for: dict[tuple[Scope | None, str], Targets] = {}
 
@@ -60,14 +65,17 @@ class Names:
         return any(name.endswith(("Enum", "Flag")) for base in bases for name in names(base))
 
     def _with_bases(self, made: MadeClass) -> list[MadeClass]:
+        if made in self._bases:
+            return self._bases[made]
         found = {made: None}
         waiting = [made]
         while waiting:
             for base in waiting.pop().bases:
-                more = [each for each in self._classes.get(name_of(base) or "", ()) if each not in found]
+                more = [each for each in self._classes.get(_base(base), ()) if each not in found]
                 found.update(dict.fromkeys(more))
                 waiting += more
-        return list(found)
+        self._bases[made] = list(found)
+        return self._bases[made]
 
     def _relatives(self, made: MadeClass) -> set[MadeClass]:
         """What an object of the class, or of one that is made from it, may have its methods from."""
@@ -150,6 +158,8 @@ class Names:
                     waiting += [(home, each) for home, value in kept for each in references(value)]
             elif isinstance(expression, ast.Name):
                 home = self._home(here, expression.id)
+                own = self._own_class(home) if expression.id == "cls" and home.is_of_class else None
+                classes += self._relatives(own) if own is not None else ()
                 if (home, expression.id) not in seen:
                     seen.add((home, expression.id))
                     if home.outer is None:
@@ -181,13 +191,15 @@ class Names:
             [] if hasattr(builtins, name) else [each for each in named if each.module is here]
         )
         classes += [each for each in self._classes.get(name, ()) if each.module in homes]
-        for home in homes:
-            top = home.scopes[0]
-            values = [*((top, value) for value in top.assigned.get(name, ())), *home.attributes.get(name, ())]
-            waiting += [(scope, each) for scope, value in values for each in references(value)]
-            if home is not here and name in home.imported:
-                waiting.append((top, ast.Name(name, ast.Load())))
-        return waiting
+        if homes is self._modules:
+            values = self._kept.get(name, [])
+            waiting += [
+                (top, ast.Name(name, ast.Load())) for top in self._importing.get(name, ()) if top.module is not here
+            ]
+        else:
+            top = here.scopes[0]
+            values = [*((top, value) for value in top.assigned.get(name, ())), *here.attributes.get(name, ())]
+        return waiting + [(scope, each) for scope, value in values for each in references(value)]
 
     def _is_not_ours(self, module: str) -> bool:
         top = module.partition(".")[0]
@@ -224,3 +236,10 @@ class Names:
         elif not values:
             return name not in DYNAMIC and (hasattr(builtins, name) or name.startswith("__"))
         return all(self._is_foreign(home, value) for value in values)
+
+
+def _base(expression: ast.expr) -> str:
+    """The name of a class that is made from; without what it is of, as in `Base[int]`."""
+    while isinstance(expression, ast.Subscript):
+        expression = expression.value
+    return name_of(expression) or ""
