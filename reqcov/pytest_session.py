@@ -118,18 +118,11 @@ class Ending:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """A phase of a test is over: `setup`, `call` or `teardown`."""
-        if report.nodeid not in self._running:
-            return
-        if report.when not in ("setup", "call", "teardown"):  # pytest-xdist's worker crashed: nobody knows the end
-            del self._running[report.nodeid]
-            return
-        _, phases = self._running[report.nodeid]
-        if report.when == "setup":  # also of one that is run again, as it was flaky: the last time counts
-            phases.clear()
-        phases.add(_meaning(report))
+        if report.nodeid in self._running:  # else it is of somebody else's making
+            self._running[report.nodeid][1].add(_meaning(report))
 
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
-        """A test has ended."""
+        """A test has ended: one whose worker crashes never gets here, and one that is run again only once."""
         started, phases = self._running.pop(nodeid, (0.0, ()))
         for outcome in _OUTCOMES:
             if outcome in phases:

@@ -32,6 +32,7 @@ def total(prices, coupon):
     )
     if len(prices) >= 10:
         rate = 20
+        # Five percent less.
         cents -= (
             cents // rate
         )

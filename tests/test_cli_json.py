@@ -38,7 +38,17 @@ def printed(name: str, store: Path) -> Any:
         return json.loads(store.with_name("export").read_text("utf-8"))
     tests = store.with_name("lcov.info")
     tests.write_text(f"SF:{PLACE}\nDA:40,1\nend_of_record\n")
-    arguments = {"show": ["*"], "line": [f"{PLACE}:40"], "gaps": ["--tests", tests], "diff": ["A", "A"]}.get(name, [])
+    diff = store.with_name("a.diff")
+    line = (DOCS.parent / PLACE).read_text("utf-8").splitlines()[39]
+    new = "+def new():\n+    pass\n"
+    diff.write_text(f"--- {PLACE}\n+++ {PLACE}\n@@ -0,0 +1,2 @@\n{new}@@ -40 +42 @@\n-{line}\n+{line}; 1\n")
+    arguments = {
+        "show": ["*"],
+        "line": [f"{PLACE}:40"],
+        "gaps": ["--tests", tests],
+        "impact": ["--diff", diff],
+        "diff": ["A", "A"],
+    }.get(name, [])
     answered = run(name, *arguments, "--store", store, "--format", "json")
     assert (answered.status, answered.err) == (0, "")
     return answered.json

@@ -11,10 +11,11 @@ import coverage
 import pytest
 
 import reqcov
+from reqcov.store.model import OTHER, UNREAD, pack_labels
 from tests.calls import Request, call_wsgi
 from tests.conftest import HAS_MONITORING
 from tests.gaps_shop import FILES, closed, deploy, planted, run_tests, serve, traffic
-from tests.reading import Project, run
+from tests.reading import Project, add, hit, run
 
 
 class Shop:
@@ -88,6 +89,7 @@ def test_planted_gaps_come_out(shop: Shop) -> None:
     assert answer["lines"] == sum(len(row[2]) for row in expected())
     assert answer["ran"] == answer["tested"] + answer["lines"]
     assert {row["kind"] for row in answer["gaps"]} == {"ran"}
+    assert [row["ranges"] for row in answer["gaps"][3:6]] == ["28", "12-14", "16"]
 
 
 def exported(file: Path, form: str, **options: Any) -> Path:
@@ -132,8 +134,8 @@ def test_for_people(shop: Shop) -> None:
     lines = said.out.splitlines()
     (first, second) = (row[3] for row in expected()[:2])
     assert lines[0].split() == ["requests", "share", "file", "lines", "function", "routes"]
-    assert " ".join(lines[1].split()) == (f"{first} {first / 1.51:.1f}% shop/prices.py 17 total GET /order ({first})")
-    assert " ".join(lines[2].split()).startswith(f"{second} {second / 1.51:.1f}% shop/prices.py 22, 25 discounted")
+    assert " ".join(lines[1].split()) == (f"{first} {first / 1.51:.1f}% shop/prices.py 18 total GET /order ({first})")
+    assert " ".join(lines[2].split()).startswith(f"{second} {second / 1.51:.1f}% shop/prices.py 23, 26 discounted")
     assert lines[3] == "and 7 gaps more, of 9 lines; --top lists more, --format json all."
     assert lines[4] == ""
     assert lines[5].startswith("151 requests ran 30 function statements; tests ran 18 of them, 60.0%; ")
@@ -274,3 +276,30 @@ def test_what_was_not_sampled_comes_last(project: Project) -> None:
     assert (row["routes"], row["last_seen"], row["share"]) == ([], None, 0.0)
     assert "?" in run("gaps", "--tests", "none.info", "--store", project.store).out
     assert found(gaps(project, "--build", "*")) == []
+
+
+def test_what_is_not_known_is_told(project: Project) -> None:
+    """Requests without lines, files that can't be matched, found or parsed: each has a sentence."""
+    add(project.store, [(hit("/x", UNREAD), 2), (hit("/x", OTHER), 1)])
+    add(project.store, [(hit("/x", labels=pack_labels({"test": "t"})), 1)], name="2")
+    (project.folder / "shop/web.py").unlink()
+    unclear, strange = ["/ci/lib/shop/web.py", "/ci/shop/web.py"], "/ci/\x1b[2J.py"
+    names = ["shop/__init__.py", *unclear, strange]
+    (project.folder / "none.info").write_text("".join(f"SF:{name}\nDA:2,1\nend_of_record\n" for name in names))
+    (project.folder / "diff").write_text("--- /dev/null\n+++ b/shop/new.py\n@@ -0,0 +1 @@\n+1\n")
+    arguments = ("gaps", "--tests", "none.info", "--store", project.store)
+    said = run(*arguments, "--diff", "diff")
+    assert said.err.splitlines() == [
+        "Of the diff, not in the store: shop/new.py.",
+        f"Left out, for they may be more than one file of the store: {', '.join(unclear)}.",
+        "Not in the store: 1 file of --tests, /ci/\\x1b[2J.py.",
+        "Not in this folder, and shown as they ran: shop/web.py.",
+    ]
+    assert "Of 3 requests not all lines are known: there may be more gaps." in said.out
+    assert "1 request was made by a test and left out; --label 'test=*' asks for them." in said.out
+    answer = run(*arguments, "--format", "json").json
+    assert (answer["unread"], answer["uncounted"], answer["of_tests"], answer["problems"]) == (2, 1, 1, {})
+    project.deploy(web="def (")
+    said = run(*arguments)
+    assert "shop/web.py: Python " in said.out
+    assert "can't parse it" in said.out

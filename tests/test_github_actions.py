@@ -82,7 +82,7 @@ def test_the_workflow_prints_the_gaps_of_a_change(checkout: tuple[Path, dict[str
             assert done.returncode == 0, done.stdout + done.stderr
             log += done.stdout
     text = " ".join(log.split())
-    assert "2 28.6% shop/prices.py 23 discounted.<locals>.off (changed) GET /order (2)" in text
+    assert "2 28.6% shop/prices.py 24 discounted.<locals>.off (changed) GET /order (2)" in text
     assert "1 line in 1 gap." in text
     assert "7 requests ran 2 changed function statements" in text
     summary = Path(environ["GITHUB_STEP_SUMMARY"]).read_text()

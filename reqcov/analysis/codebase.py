@@ -113,6 +113,34 @@ class Codebase:
         """The ids of the sets of lines that any of these footprints holds."""
         return set().union(*(self._footprints[footprint][1] for footprint in set(footprints)))
 
+    def codes_of(self, path: str) -> list[tuple[str, Code]]:
+        """The digest and the code of every version of a file."""
+        digests = [source.source.digest for source in self._sources.values() if source.source.path == path]
+        self._parsed.prepare(digests)
+        return [(digest, self._parsed.code(digest)) for digest in digests]
+
+    def text(self, digest: str) -> str | None:
+        """A version of a file; None where it was not kept."""
+        return self._parsed.text(digest)
+
+    def running(self, path: str, lines: Callable[[Code], Mask]) -> set[int]:
+        """The ids of the sets of lines that hold any of the `lines` of their version of a file."""
+        wanted = self._wanted(path, lines)
+        return {key for key, each in self._lines.items() if each.mask & wanted.get(each.source, 0)}
+
+    def ran_outside(self, path: str, lines: Callable[[Code], Mask]) -> bool:
+        """Whether any of the `lines` of a version of a file ran outside of all requests and jobs."""
+        return any(self._sources[key].outside & mask for key, mask in self._wanted(path, lines).items())
+
+    def _wanted(self, path: str, lines: Callable[[Code], Mask]) -> dict[int, Mask]:
+        """By the id of the version; of one that nothing can be told of, all lines."""
+        found = {}
+        for key, source in self._sources.items():
+            if source.source.path == path:
+                code = self._parsed.code(source.source.digest)
+                found[key] = ~0 if code.problem else lines(code)
+        return found
+
     def piece(self, key: int) -> tuple[str, Mask]:
         """The path, and the function statements of the version shown, that a set of lines stands for."""
         if key not in self._pieces:

@@ -103,6 +103,9 @@ class Dedupe:
     """By name."""
     aside: list[AsideRow]
     """By name."""
+    problems: dict[str, str]
+    """By path, why nothing can be told of a file: it can't be parsed, or its text was not kept. Nobody covers any of
+    it."""
 
 
 def dedupe(view: View, of: Of | None = None, by: By = "lines") -> Dedupe:
@@ -176,6 +179,7 @@ def dedupe(view: View, of: Of | None = None, by: By = "lines") -> Dedupe:
         kept=rows,
         redundant=sorted(redundant, key=lambda row: row.name),
         aside=[AsideRow(name=name, reason=reason) for name, reason in sorted(aside.items())],
+        problems={path: file.code.problem for path, file in view.files.items() if file.code.problem},
     )
 
 

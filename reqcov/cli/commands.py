@@ -19,6 +19,7 @@ COMMANDS = {
     "report": "What requests run of each file.",
     "gaps": "What requests run and tests do not, by requests.",
     "dead": "Functions that no request ran, and how well that is known.",
+    "impact": "Which routes and which tests run the functions that a diff touches.",
     "dedupe": "Tests, routes or behaviours that add nothing to the others.",
     "diff": "What differs between two builds, two labels or two spans of time.",
     "html": "Write the report as pages for a browser.",

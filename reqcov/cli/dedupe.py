@@ -65,10 +65,11 @@ def _write(name: str, rows: Iterable[KeptRow | RedundantRow]) -> None:
 def _show(answer: Dedupe) -> None:
     """For people."""
     things, units = THINGS[answer.of], UNITS[answer.by]
+    less = len(answer.redundant)
+    rest = f"{plural(less, 'other')} {_do(less, 'add')} nothing" if less else "none can be left out"
     say(
         f"{answer.after:,} of {plural(answer.before, *things)} {_do(answer.after, 'cover')} all "
-        f"{plural(answer.total, *units)}; {plural(len(answer.redundant), 'other')} {_do(len(answer.redundant), 'add')} "
-        f"nothing.",
+        f"{plural(answer.total, *units)}; {rest}.",
         "No fewer do." if answer.smallest else f"At least {answer.at_least:,} are needed; fewer were not found.",
         "",
     )
@@ -98,6 +99,8 @@ def _show(answer: Dedupe) -> None:
         table(("set aside", "because"), [(row.name, row.reason) for row in answer.aside])
     if answer.dropped:
         say("", DROPPED)
+    if answer.problems:
+        say("", *(f"{path}: {problem}." for path, problem in answer.problems.items()))
 
 
 def _do(count: int, verb: str) -> str:

@@ -18,13 +18,14 @@ from reqcov.analysis.diff import Diff
 from reqcov.analysis.doctor import Doctor
 from reqcov.analysis.export import Export
 from reqcov.analysis.gaps import Gaps
+from reqcov.analysis.impact import Impact
 from reqcov.analysis.line import Line
 from reqcov.analysis.report import Report
 from reqcov.analysis.routes import Routes
 from reqcov.analysis.show import Show
 from reqcov.reports.json import VERSION, name_of
 
-ANSWERS: tuple[type, ...] = (Routes, Show, Line, Report, Gaps, Dead, Dedupe, Diff, Doctor, Export)
+ANSWERS: tuple[type, ...] = (Routes, Show, Line, Report, Gaps, Dead, Impact, Dedupe, Diff, Doctor, Export)
 
 _SIMPLE: dict[Any, dict[str, Any]] = {
     str: {"type": "string"},
