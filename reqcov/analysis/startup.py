@@ -105,6 +105,9 @@ class _Search:
             for each in made.metaclasses:
                 for metaclass in self._names.targets(scope, each)[1]:
                     self._instantiate(metaclass, cause)
+                    for method in self._names.methods(metaclass):
+                        if method.name == "__call__":
+                            self._reach(method, cause)
             if self._names.is_enum(made):
                 self._instantiate(made, cause)
         for load in scope.loads:
@@ -135,7 +138,7 @@ class _Search:
         for made in classes:
             self._instantiate(made, cause)
             scopes = [*scopes, *(each for each in self._names.methods(made) if each.name in ("__init__", "__new__"))]
-            if depth > 1:
+            if depth > 1 or cause.called.rpartition(".")[2] != made.name:  # an object of it, perhaps
                 scopes = [*scopes, *(each for each in self._names.methods(made) if each.name == "__call__")]
         for scope in scopes:
             self._reach(scope, cause)
@@ -161,7 +164,7 @@ class _Search:
             return
         self._instances.add(made)
         for method in self._names.methods(made):
-            if method.name.startswith("__") or method.name in BY_ENUM:
+            if (method.name.startswith("__") and method.name != "__call__") or method.name in BY_ENUM:
                 self._reach(method, cause)
 
     def _that_call_what_they_are_given(self) -> set[Scope]:
