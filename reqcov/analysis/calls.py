@@ -6,7 +6,6 @@ import ast
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
 
 from reqcov.analysis.code import Function, without_warnings
 from reqcov.analysis.codebase import File
@@ -46,7 +45,14 @@ class Scope:
     of_class: MadeClass | None = None
     of_module: bool = False
     is_property: bool = False
+    is_of_class: bool = False
+    """Whether it gets its class, as `cls`."""
+    outer: Scope | None = None
+    """The function around it, or the import-time code."""
     parameters: set[str] = field(default_factory=set)
+    """Its own, and those of the functions around it."""
+    assigned: dict[str, list[ast.expr]] = field(default_factory=lambda: defaultdict(list))
+    """What its names are given."""
     calls: list[Call] = field(default_factory=list)
     loads: list[ast.Attribute] = field(default_factory=list)
     classes: list[MadeClass] = field(default_factory=list)
@@ -63,23 +69,13 @@ class Module:
     classes: list[MadeClass] = field(default_factory=list)
     imported: dict[str, tuple[str, str]] = field(default_factory=dict)
     """By the name that it has here: the module (empty: of this project), and the name that it has there."""
-    assigned: dict[str, list[ast.expr]] = field(default_factory=lambda: defaultdict(list))
-    attributes: dict[str, list[ast.expr]] = field(default_factory=lambda: defaultdict(list))
+    attributes: dict[str, list[tuple[Scope, ast.expr]]] = field(default_factory=lambda: defaultdict(list))
+    """What is kept in objects and tables, by the name of the attribute, or of the table."""
     defined: set[str] = field(default_factory=set)
     """Names of functions and classes that are in no class."""
     unknown: set[str] = field(default_factory=set)
     """Names of what is given from outside: parameters and the like."""
     lambdas: dict[ast.Lambda, Scope] = field(default_factory=dict)
-
-    @cached_property
-    def passed_on(self) -> dict[str, set[str]]:
-        """By name, those of what it becomes a part of."""
-        found: dict[str, set[str]] = defaultdict(set)
-        for table in (self.assigned, self.attributes):
-            for name, values in table.items():
-                for part in set().union(*map(names, values)):
-                    found[part].add(name)
-        return found
 
 
 def read_module(path: str, file: File) -> Module | None:
@@ -125,6 +121,7 @@ class _Reader(ast.NodeVisitor):
             self._functions.get((first, node.name)),
             self._class,
             of_module=self._class is None and self._scope.function is None,
+            is_of_class=[each.arg for each in node.args.args[:1]] == ["cls"],
             is_property=any("property" in name for each in node.decorator_list for name in names(each)),
         )
         if self._class is not None:
@@ -151,10 +148,9 @@ class _Reader(ast.NodeVisitor):
 
     def _within(self, scope: Scope, arguments: ast.arguments, body: Iterable[ast.AST]) -> None:
         scope.parameters |= _parameters(arguments)
-        self._module.unknown |= scope.parameters
         self._module.scopes.append(scope)
         outer, self._scope, of_class, self._class = self._scope, scope, self._class, None
-        # A function may call what was given to the one around it.
+        scope.outer = outer
         scope.parameters |= outer.parameters
         for each in body:
             self.visit(each)
@@ -235,11 +231,11 @@ class _Reader(ast.NodeVisitor):
         for target in targets:
             for each in ast.walk(target):
                 if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store):
-                    self._module.assigned[each.id].append(value)
+                    self._scope.assigned[each.id].append(value)
                 elif isinstance(each, ast.Name | ast.Attribute):  # kept in a table or an object, by whatever name
                     name = each.id if isinstance(each, ast.Name) else each.attr
                     if not isinstance(target, ast.Name):
-                        self._module.attributes[name].append(value)
+                        self._module.attributes[name].append((self._scope, value))
 
 
 def _parameters(arguments: ast.arguments) -> set[str]:

@@ -69,7 +69,7 @@ class _Search:
     def __init__(self, modules: Sequence[Module]) -> None:
         self._modules = modules
         self._names = Names(modules)
-        self._parameters: dict[Scope, set[str]] = {}
+        self._parameters: dict[Scope, tuple[set[str], set[str]]] = {}
         self._calling = self._that_call_what_they_are_given()
         self._found: dict[Scope, Cause] = {}
         self._instances: set[MadeClass] = set()
@@ -103,31 +103,34 @@ class _Search:
         for made in scope.classes:
             cause = Cause(module.path, made.line, f"class {made.name}")
             for each in made.metaclasses:
-                for metaclass in self._names.targets(module, each)[1]:
+                for metaclass in self._names.targets(scope, each)[1]:
                     self._instantiate(metaclass, cause)
+                    for method in self._names.methods(metaclass):
+                        if method.name == "__call__":
+                            self._reach(method, cause)
             if self._names.is_enum(made):
                 self._instantiate(made, cause)
         for load in scope.loads:
-            for asked in self._names.properties(module, load):
+            for asked in self._names.properties(scope, load):
                 self._reach(asked, Cause(module.path, load.lineno, load.attr))
         for call in scope.calls:
             callees, depth, arguments = unwrapped(call.callee)
             for callee in callees:
-                self._call(module, callee, [*arguments, *call.arguments], depth, call.line)
+                self._call(scope, callee, [*arguments, *call.arguments], depth, call.line)
 
-    def _call(self, module: Module, callee: ast.expr, arguments: list[ast.expr], depth: int, line: int) -> None:
+    def _call(self, here: Scope, callee: ast.expr, arguments: list[ast.expr], depth: int, line: int) -> None:
         """`callee(...)`, `depth` times one after the other."""
-        scopes, classes = self._names.targets(module, callee)
+        scopes, classes = self._names.targets(here, callee)
         name = ast.unparse(callee) if isinstance(callee, ast.Name | ast.Attribute) else "it"
-        self._called(scopes, classes, module, arguments, depth, Cause(module.path, line, name))
+        self._called(scopes, classes, here, arguments, depth, Cause(here.module.path, line, name))
         if name_of(callee) in AT_ONCE or _is_atexit(callee):
-            self._hand_over(module, arguments, line)
+            self._hand_over(here, arguments, line)
 
     def _called(
         self,
         scopes: Iterable[Scope],
         classes: Iterable[MadeClass],
-        module: Module,
+        here: Scope,
         arguments: list[ast.expr],
         depth: int,
         cause: Cause,
@@ -135,25 +138,25 @@ class _Search:
         for made in classes:
             self._instantiate(made, cause)
             scopes = [*scopes, *(each for each in self._names.methods(made) if each.name in ("__init__", "__new__"))]
-            if depth > 1:
+            if depth > 1 or cause.called.rpartition(".")[2] != made.name:  # an object of it, perhaps
                 scopes = [*scopes, *(each for each in self._names.methods(made) if each.name == "__call__")]
         for scope in scopes:
             self._reach(scope, cause)
             if scope in self._calling:
-                self._hand_over(module, arguments, cause.line)
+                self._hand_over(here, arguments, cause.line)
             if depth > 1:
                 for value in scope.returned:
                     for each in references(value):
-                        inner = self._names.targets(scope.module, each)
-                        self._called(*inner, module, arguments, min(depth, DEEPEST) - 1, cause)
+                        inner = self._names.targets(scope, each)
+                        self._called(*inner, here, arguments, min(depth, DEEPEST) - 1, cause)
 
-    def _hand_over(self, module: Module, arguments: list[ast.expr], line: int) -> None:
+    def _hand_over(self, here: Scope, arguments: list[ast.expr], line: int) -> None:
         """What is given is called."""
         for argument in arguments:
             for each in references(argument):
-                scopes, classes = self._names.targets(module, each)
+                scopes, classes = self._names.targets(here, each)
                 name = name_of(each) or "it"
-                self._called(scopes, classes, module, [], 1, Cause(module.path, line, name))
+                self._called(scopes, classes, here, [], 1, Cause(here.module.path, line, name))
 
     def _instantiate(self, made: MadeClass, cause: Cause) -> None:
         """Its special methods may run."""
@@ -161,7 +164,7 @@ class _Search:
             return
         self._instances.add(made)
         for method in self._names.methods(made):
-            if method.name.startswith("__") or method.name in BY_ENUM:
+            if (method.name.startswith("__") and method.name != "__call__") or method.name in BY_ENUM:
                 self._reach(method, cause)
 
     def _that_call_what_they_are_given(self) -> set[Scope]:
@@ -177,34 +180,38 @@ class _Search:
         return calling
 
     def _calls_given(self, scope: Scope, calling: set[Scope]) -> bool:
-        given = self._given(scope)
+        given, kept = self._given(scope)
         for call in scope.calls:
             callees, _, arguments = unwrapped(call.callee)
             for callee in callees:
-                if name_of(callee) in given and (isinstance(callee, ast.Name) or self._names.is_kept(name_of(callee))):
+                if name_of(callee) in (given if isinstance(callee, ast.Name) else kept):
                     return True
-                scopes, classes = self._names.targets(scope.module, callee)
-                methods = [each for made in classes for each in self._names.methods(made)]
+                scopes, classes = self._names.targets(scope, callee)
+                methods = [each for made in classes for each in self._names.methods(made) if each.name == "__init__"]
                 on = name_of(callee) in AT_ONCE or not calling.isdisjoint([*scopes, *methods])
                 if on and (
                     any(name in given for each in [*arguments, *call.arguments] for name in names(each))
-                    or any(each.parameters >= scope.parameters for each in scopes if each in calling)
+                    or any(each.outer is scope for each in scopes if each in calling)
                 ):
                     return True
         return False
 
-    def _given(self, scope: Scope) -> set[str]:
-        """Its parameters, and the names that its module gives to them."""
+    def _given(self, scope: Scope) -> tuple[set[str], set[str]]:
+        """Its parameters, and the names that it gives to them; and the attributes that it keeps them in."""
         if scope not in self._parameters:
-            passed_on = scope.module.passed_on
-            given: set[str] = set()
-            waiting = list(scope.parameters - {"self", "cls"})
-            while waiting:
-                name = waiting.pop()
-                if name not in given:
-                    given.add(name)
-                    waiting += passed_on.get(name, ())
-            self._parameters[scope] = given
+            given = scope.parameters - {"self", "cls"}
+            grown = -1
+            while len(given) > grown:
+                grown = len(given)
+                for name, values in scope.assigned.items():
+                    if any(names(value) & given for value in values):
+                        given.add(name)
+            kept = {
+                name
+                for name, values in scope.module.attributes.items()
+                if any(names(value) & given for where, value in values if where is scope)
+            }
+            self._parameters[scope] = given, kept
         return self._parameters[scope]
 
 
