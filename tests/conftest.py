@@ -20,6 +20,9 @@ from reqcov.cores.tracers import PythonTracers
 hypothesis.settings.register_profile("house", deadline=None)  # no test asserts how long something takes
 hypothesis.settings.load_profile("house")
 
+collect_ignore = ["lending"]
+"""An app whose suite is run by others."""
+
 HAS_MONITORING = sys.version_info >= (3, 12)
 
 CORES = (["monitoring"] if HAS_MONITORING else []) + ["settrace", "python"]

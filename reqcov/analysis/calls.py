@@ -278,9 +278,6 @@ def unwrapped(expression: ast.expr) -> tuple[list[ast.expr], int, list[ast.expr]
     return [expression], depth, arguments
 
 
-Targets = tuple[list[Scope], list[MadeClass]]
-
-
 def name_of(expression: ast.expr) -> str | None:
     """The name, or that of the attribute; None where it is anything else."""
     if isinstance(expression, ast.Name):

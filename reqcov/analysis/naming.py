@@ -5,16 +5,32 @@ from __future__ import annotations
 import ast
 import builtins
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from reqcov.analysis.calls import MadeClass, Module, Scope, name_of, names, references
+from reqcov.analysis.components import components
 
 DYNAMIC = frozenset(
     ["importlib", "sys", "getattr", "globals", "locals", "vars", "__import__", "eval", "next", "iter", "type", "super"]
 )
 """Not ours, but what comes out of them may be."""
 
+OF_MAPPINGS_AND_TEXTS = frozenset({*dir(Mapping), *dir(str)})
+"""What a parameter is asked for that is one of these, far more often than anything of ours: `space.get("name")`."""
+
 Targets = tuple[list[Scope], list[MadeClass]]
+
+Key = tuple[bool, Scope | None, str]
+"""Whether it is an attribute; then the method that looks it up on its own object, else the scope that a name is of."""
+
+
+class Meaning(NamedTuple):
+    """What a name stands for by itself; and other names, for whatever these stand for."""
+
+    scopes: list[Scope]
+    classes: list[MadeClass]
+    others: list[Key]
 
 
 class Names:
@@ -41,23 +57,32 @@ class Names:
             for name in module.imported:
                 self._importing[name].append(module.scopes[0])
         self._bases: dict[MadeClass, list[MadeClass]] = {}
+        self._named_methods: dict[tuple[MadeClass, tuple[str, ...]], list[Scope]] = {}
         self._subclasses: dict[str, list[MadeClass]] = defaultdict(list)
         for module in modules:
             for made in module.classes:
                 for base in made.bases:
                     self._subclasses[_base(base)].append(made)
         self._foreign: dict[tuple[Scope, str], bool] = {}
-        self._stand_for: dict[tuple[Scope | None, str], Targets] = {}
+        self._meanings: dict[Key, Meaning] = {}
+        self._targets: dict[Key, Targets] = {}
 
     def properties(self, scope: Scope, load: ast.Attribute) -> list[Scope]:
         """The properties that are asked for by reading an attribute."""
         if self._is_foreign(scope, load.value):
             return []
-        return [each for each in self._members(scope, load) if each.is_property]
+        return [each for each in self._members(self._owner(scope, load), load.attr) if each.is_property]
 
     def methods(self, made: MadeClass) -> list[Scope]:
         """Its own, and those of the classes that it is made from."""
         return [method for one in self._with_bases(made) for method in one.methods]
+
+    def named_methods(self, made: MadeClass, wanted: tuple[str, ...]) -> list[Scope]:
+        """Those of these names."""
+        key = made, wanted
+        if key not in self._named_methods:
+            self._named_methods[key] = [each for each in self.methods(made) if each.name in wanted]
+        return self._named_methods[key]
 
     def is_enum(self, made: MadeClass) -> bool:
         """Whether members are made with the class itself."""
@@ -86,14 +111,18 @@ class Names:
             waiting += more
         return {base for each in below for base in self._with_bases(each)}
 
-    def _members(self, scope: Scope, attribute: ast.Attribute) -> list[Scope]:
+    def _members(self, owner: Scope | None, attribute: str) -> list[Scope]:
         """The functions that an attribute may stand for."""
-        found = [each for each in self._functions.get(attribute.attr, ()) if each.of_class or each.of_module]
-        made = self._own_class(scope) if self._is_own(attribute.value) else None
+        found = [each for each in self._functions.get(attribute, ()) if each.of_class or each.of_module]
+        made = self._own_class(owner)
         if made is not None:
             relatives = self._relatives(made)
             return [each for each in found if each.of_class in relatives]
         return found
+
+    def _owner(self, scope: Scope, attribute: ast.Attribute) -> Scope | None:
+        """The method that asks its own object; None where any object may be asked."""
+        return self._own_method(scope) if self._is_own(attribute.value) else None
 
     @staticmethod
     def _is_own(value: ast.expr) -> bool:
@@ -109,19 +138,81 @@ class Names:
 
     def targets(self, scope: Scope, callee: ast.expr) -> Targets:
         """The functions and classes of ours that an expression may stand for."""
-        name = name_of(callee)
-        if isinstance(callee, ast.Attribute):
-            if self._is_foreign(scope, callee.value):
-                return [], []
+        if isinstance(callee, ast.Lambda):
+            made = scope.module.lambdas.get(callee)
+            return [made] if made is not None else [], []
+        key = self._key(scope, callee)
+        if key is None:
+            return [], []
+        if key not in self._targets:
+            for component in components(key, lambda each: self._meaning(each).others, self._targets):
+                self._targets.update(dict.fromkeys(component, self._together(component)))
+        return self._targets[key]
+
+    def _together(self, component: Collection[Key]) -> Targets:
+        """What names stand for that stand for each other."""
+        meanings = [self._meaning(key) for key in component]
+        known = {
+            id(found): found
+            for meaning in meanings
+            for other in meaning.others
+            if (found := self._targets.get(other)) is not None
+        }
+        parts: list[Targets] = [*((meaning.scopes, meaning.classes) for meaning in meanings), *known.values()]
+        scopes = dict.fromkeys(each for part in parts for each in part[0])
+        classes = dict.fromkeys(each for part in parts for each in part[1])
+        return list(scopes), list(classes)
+
+    def _key(self, scope: Scope, expression: ast.expr) -> Key | None:
+        """What is to be looked up for an expression; None where it is nothing of ours."""
+        if isinstance(expression, ast.Attribute):
+            if self._is_foreign(scope, expression.value) or self._is_of_any_kind(scope, expression):
+                return None
             # What it means depends on the class only where that is known.
-            key = self._own_method(scope) if self._is_own(callee.value) else None, callee.attr
-        elif name is not None:
-            key = self._home(scope, name), name
+            return True, self._owner(scope, expression), expression.attr
+        if isinstance(expression, ast.Name):
+            return False, self._home(scope, expression.id), expression.id
+        return None
+
+    def _is_of_any_kind(self, scope: Scope, attribute: ast.Attribute) -> bool:
+        """Whether a parameter is asked for what mappings and texts have."""
+        if attribute.attr not in OF_MAPPINGS_AND_TEXTS or not isinstance(attribute.value, ast.Name):
+            return False
+        name = attribute.value.id
+        return not self._is_own(attribute.value) and name in self._home(scope, name).parameters
+
+    def _meaning(self, key: Key) -> Meaning:
+        if key not in self._meanings:
+            is_attribute, scope, name = key
+            if is_attribute:
+                meaning = Meaning(self._members(scope, name), list(self._classes.get(name, ())), [])
+                self._add(meaning, self._kept.get(name, ()))
+            else:
+                assert scope is not None
+                meaning = self._meaning_of_name(scope, name)
+            self._meanings[key] = meaning._replace(others=list(dict.fromkeys(meaning.others)))
+        return self._meanings[key]
+
+    def _meaning_of_name(self, home: Scope, name: str) -> Meaning:
+        meaning = Meaning([], [], [])
+        own = self._own_class(home) if name == "cls" and home.is_of_class else None
+        if own is not None:
+            meaning.classes.extend(self._relatives(own))
+        if home.outer is None:
+            self._named(home.module, name, meaning)
         else:
-            return self._look_up(scope, callee)
-        if key not in self._stand_for:
-            self._stand_for[key] = self._look_up(scope, callee)
-        return self._stand_for[key]
+            self._add(meaning, [(home, value) for value in home.assigned.get(name, ())])
+        return meaning
+
+    def _add(self, meaning: Meaning, values: Iterable[tuple[Scope, ast.expr]]) -> None:
+        """Whatever these values stand for, each in its scope."""
+        for scope, value in values:
+            for each in references(value):
+                if isinstance(each, ast.Lambda):
+                    made = scope.module.lambdas.get(each)
+                    meaning.scopes.extend([made] if made is not None else [])
+                elif (key := self._key(scope, each)) is not None:
+                    meaning.others.append(key)
 
     @staticmethod
     def _own_method(scope: Scope) -> Scope:
@@ -138,68 +229,34 @@ class Names:
             scope = scope.outer
         return scope
 
-    def _look_up(self, scope: Scope, callee: ast.expr) -> Targets:
-        scopes: list[Scope] = []
-        classes: list[MadeClass] = []
-        waiting: list[tuple[Scope, ast.expr]] = [(scope, callee)]
-        seen: set[tuple[Scope | None, str]] = set()
-        while waiting:
-            here, expression = waiting.pop()
-            if isinstance(expression, ast.Lambda):
-                if expression in here.module.lambdas:
-                    scopes.append(here.module.lambdas[expression])
-            elif isinstance(expression, ast.Attribute):
-                key = self._own_method(here) if self._is_own(expression.value) else None, expression.attr
-                if key not in seen and not self._is_foreign(here, expression.value):
-                    seen.add(key)
-                    scopes += self._members(here, expression)
-                    classes += self._classes.get(expression.attr, ())
-                    kept = self._kept.get(expression.attr, ())
-                    waiting += [(home, each) for home, value in kept for each in references(value)]
-            elif isinstance(expression, ast.Name):
-                home = self._home(here, expression.id)
-                own = self._own_class(home) if expression.id == "cls" and home.is_of_class else None
-                classes += self._relatives(own) if own is not None else ()
-                if (home, expression.id) not in seen:
-                    seen.add((home, expression.id))
-                    if home.outer is None:
-                        waiting += self._named(home.module, expression.id, scopes, classes)
-                    else:
-                        values = home.assigned.get(expression.id, ())
-                        waiting += [(home, each) for value in values for each in references(value)]
-        return list(dict.fromkeys(scopes)), list(dict.fromkeys(classes))
-
-    def _named(
-        self, here: Module, name: str, scopes: list[Scope], classes: list[MadeClass]
-    ) -> list[tuple[Scope, ast.expr]]:
-        """What a bare name of import-time code stands for; and what is to be looked up for it."""
+    def _named(self, here: Module, name: str, meaning: Meaning) -> None:
+        """What a bare name of import-time code stands for."""
         homes: Sequence[Module] = [here]
         if name in here.imported and name not in here.defined:
             where, original = here.imported[name]
             if self._is_not_ours(where) and name not in here.scopes[0].assigned:
-                return []
+                return
             name = original or name
             homes = self._modules
         elif not (name in here.defined or name in here.scopes[0].assigned or name in here.unknown):
             if hasattr(builtins, name):
-                return []
+                return
             homes = self._modules  # by `from ... import *`
-        waiting: list[tuple[Scope, ast.expr]] = []
         named = [each for each in self._functions.get(name, ()) if each.module in homes]
         # One of a method can only be bare in the body of its class.
-        scopes += [each for each in named if not each.of_class] or (
-            [] if hasattr(builtins, name) else [each for each in named if each.module is here]
+        meaning.scopes.extend(
+            [each for each in named if not each.of_class]
+            or ([] if hasattr(builtins, name) else [each for each in named if each.module is here])
         )
-        classes += [each for each in self._classes.get(name, ()) if each.module in homes]
+        meaning.classes.extend(each for each in self._classes.get(name, ()) if each.module in homes)
         if homes is self._modules:
-            values = self._kept.get(name, [])
-            waiting += [
-                (top, ast.Name(name, ast.Load())) for top in self._importing.get(name, ()) if top.module is not here
-            ]
+            self._add(meaning, self._kept.get(name, ()))
+            tops = self._importing.get(name, ())
+            meaning.others.extend((False, top, name) for top in tops if top.module is not here)
         else:
             top = here.scopes[0]
-            values = [*((top, value) for value in top.assigned.get(name, ())), *here.attributes.get(name, ())]
-        return waiting + [(scope, each) for scope, value in values for each in references(value)]
+            self._add(meaning, [(top, value) for value in top.assigned.get(name, ())])
+            self._add(meaning, here.attributes.get(name, ()))
 
     def _is_not_ours(self, module: str) -> bool:
         top = module.partition(".")[0]

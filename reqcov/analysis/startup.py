@@ -35,6 +35,8 @@ BY_IMPORT = frozenset({"__getattr__", "__dir__"})
 
 BY_ENUM = frozenset({"_generate_next_value_", "_missing_"})
 
+CONSTRUCTORS, CALLED = ("__init__", "__new__"), ("__call__",)
+
 DEEPEST = 4
 """Calls of what calls return: `f()()()`."""
 
@@ -73,6 +75,7 @@ class _Search:
         self._calling = self._that_call_what_they_are_given()
         self._found: dict[Scope, Cause] = {}
         self._instances: set[MadeClass] = set()
+        self._handed_over: set[tuple[Scope, ast.expr]] = set()
         self._queue: list[Scope] = []
 
     def search(self) -> dict[str, dict[Function, Cause]]:
@@ -105,9 +108,8 @@ class _Search:
             for each in made.metaclasses:
                 for metaclass in self._names.targets(scope, each)[1]:
                     self._instantiate(metaclass, cause)
-                    for method in self._names.methods(metaclass):
-                        if method.name == "__call__":
-                            self._reach(method, cause)
+                    for method in self._names.named_methods(metaclass, CALLED):
+                        self._reach(method, cause)
             if self._names.is_enum(made):
                 self._instantiate(made, cause)
         for load in scope.loads:
@@ -135,24 +137,33 @@ class _Search:
         depth: int,
         cause: Cause,
     ) -> None:
+        run = dict.fromkeys(scopes)
         for made in classes:
             self._instantiate(made, cause)
-            scopes = [*scopes, *(each for each in self._names.methods(made) if each.name in ("__init__", "__new__"))]
+            run.update(dict.fromkeys(self._names.named_methods(made, CONSTRUCTORS)))
             if depth > 1 or cause.called.rpartition(".")[2] != made.name:  # an object of it, perhaps
-                scopes = [*scopes, *(each for each in self._names.methods(made) if each.name == "__call__")]
-        for scope in scopes:
+                run.update(dict.fromkeys(self._names.named_methods(made, CALLED)))
+        for scope in run:
             self._reach(scope, cause)
-            if scope in self._calling:
-                self._hand_over(here, arguments, cause.line)
-            if depth > 1:
-                for value in scope.returned:
-                    for each in references(value):
-                        inner = self._names.targets(scope, each)
-                        self._called(*inner, here, arguments, min(depth, DEEPEST) - 1, cause)
+        if not self._calling.isdisjoint(run):
+            self._hand_over(here, arguments, cause.line)
+        if depth > 1:
+            inner = [
+                self._names.targets(scope, each)
+                for scope in run
+                for value in scope.returned
+                for each in references(value)
+            ]
+            returned = dict.fromkeys(each for targets in inner for each in targets[0])
+            made_of = dict.fromkeys(each for targets in inner for each in targets[1])
+            self._called(returned, made_of, here, arguments, min(depth, DEEPEST) - 1, cause)
 
     def _hand_over(self, here: Scope, arguments: list[ast.expr], line: int) -> None:
         """What is given is called."""
         for argument in arguments:
+            if (here, argument) in self._handed_over:
+                continue
+            self._handed_over.add((here, argument))
             for each in references(argument):
                 scopes, classes = self._names.targets(here, each)
                 name = name_of(each) or "it"
@@ -187,8 +198,11 @@ class _Search:
                 if name_of(callee) in (given if isinstance(callee, ast.Name) else kept):
                     return True
                 scopes, classes = self._names.targets(scope, callee)
-                methods = [each for made in classes for each in self._names.methods(made) if each.name == "__init__"]
-                on = name_of(callee) in AT_ONCE or not calling.isdisjoint([*scopes, *methods])
+                on = (
+                    name_of(callee) in AT_ONCE
+                    or not calling.isdisjoint(scopes)
+                    or any(not calling.isdisjoint(self._names.named_methods(made, CONSTRUCTORS)) for made in classes)
+                )
                 if on and (
                     any(name in given for each in [*arguments, *call.arguments] for name in names(each))
                     or any(each.outer is scope for each in scopes if each in calling)
