@@ -35,6 +35,8 @@ from tests.reading import add, hit, run
 
 PAGES = ("gaps.html", "dead.html", "dedupe.html")
 
+HERE = "# Only in this folder.\n"
+
 UNUSED = ("dead", "not imported", "changed")
 
 
@@ -74,6 +76,8 @@ def asked(shop: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site
     folder = tmp_path_factory.mktemp("asked")
     store = Path(shutil.copy(shop.store, folder))
     shutil.copytree(shop.store.parent / "shop", folder / "shop")
+    with (folder / "shop" / "search.py").open("a") as file:
+        file.write(HERE)
     (folder / "shop" / "unused.py").write_text("def nobody():\n    return 1\n")
     add_tests(store, (f"tests/test_shop.py::test_{number}" for number in range(30)))
     every = sorted(path.relative_to(folder).as_posix() for path in (folder / "shop").glob("*.py"))
@@ -90,6 +94,7 @@ def hostile_asked(hostile: Site, tmp_path_factory: pytest.TempPathFactory) -> Si
     """The hostile store's, with tests that are called so, and without what would be too long to look at."""
     folder = tmp_path_factory.mktemp("hostile")
     store = Path(shutil.copy(hostile.store, folder))
+    (folder / "shop").mkdir()  # where names are too long for a file system
     add_tests(store, (*hostile_store.MARKUP, *hostile_store.ODD))
     paths = [path for path in hostile_store.texts() if path.startswith("text/") or path in hostile_store.PATHS]
     tests = covered(folder / "tests.info", {path: range(1, 20) for path in paths})
@@ -308,6 +313,7 @@ def test_live(visit: Look, asked: Site, serve: Callable[[Pages], str], monkeypat
         live, disk = (tables(visit(site, name)) for site in (url, asked.url))
         assert [row for row in disk if row.get("Verdict") != "not imported"] == live
         assert live
+    assert HERE.strip() in visit(url, asked.page_of("file", "shop-search.py")).locator(".source").inner_text()
     page = visit(url, "dead.html")
     assert "do not know the project" in page.locator("main").inner_text()
 
