@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
+import reqcov.ui
 from reqcov.analysis.view import Chosen
 from reqcov.cli.options import view_of
 from reqcov.errors import StoreBusy, StoreError
@@ -260,6 +261,38 @@ def test_what_takes_long_is_left_alone_for_longer(tmp_path: Path, monkeypatch: p
     assert kept.site() is site
     clock[0] += 0.2
     assert kept.site() is not site
+
+
+def test_a_page_that_takes_long(tmp_path: Path, eager: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page that takes long to make is left alone for longer, as all of them are; others change nothing."""
+    monkeypatch.setattr(latest, "SHARE", 4)
+    clock = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
+    store, server = tmp_path / "store.sqlite3", Server(Project(tmp_path / "project"))
+    server.serve(store, Request("/orders"))
+    pages = reqcov.ui.app(store, insecure=True)
+    render = Site.render
+
+    def slowly(site: Site, name: str) -> bytes:
+        clock[0] += 10 if name == "dedupe.html" else 0
+        return render(site, name)
+
+    monkeypatch.setattr(Site, "render", slowly)
+
+    def stamp(name: str) -> str:
+        environ: dict[str, Any] = {"REQUEST_METHOD": "GET", "PATH_INFO": f"/{name}", "HTTP_HOST": "127.0.0.1"}
+        page = b"".join(pages(environ, lambda *_: None)).decode()
+        return page.partition('data-stamp="')[2].partition('"')[0]
+
+    before = stamp("dedupe.html")
+    server.serve(store, Request("/orders"))
+    clock[0] += 39.9
+    assert stamp("files.html") == before
+    clock[0] += 0.2
+    after = stamp("files.html")
+    assert after != before
+    server.serve(store, Request("/orders"))
+    assert stamp("files.html") != after
 
 
 def test_unchanged_stores_are_not_read_again(tmp_path: Path, eager: None) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import threading
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from reqcov.analysis.dedupe import Dedupe
+from reqcov.analysis.view import View
+from reqcov.errors import ConfigError
 from reqcov.reports.html import answers
 from reqcov.reports.text import percent, plural, printable
 from reqcov.store import outcomes
@@ -29,6 +34,8 @@ from tests.pages.test_page_tables import column, press, query
 from tests.reading import add, hit, run
 
 PAGES = ("gaps.html", "dead.html", "dedupe.html")
+
+HERE = "# Only in this folder.\n"
 
 UNUSED = ("dead", "not imported", "changed")
 
@@ -69,6 +76,8 @@ def asked(shop: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site
     folder = tmp_path_factory.mktemp("asked")
     store = Path(shutil.copy(shop.store, folder))
     shutil.copytree(shop.store.parent / "shop", folder / "shop")
+    with (folder / "shop" / "search.py").open("a") as file:
+        file.write(HERE)
     (folder / "shop" / "unused.py").write_text("def nobody():\n    return 1\n")
     add_tests(store, (f"tests/test_shop.py::test_{number}" for number in range(30)))
     every = sorted(path.relative_to(folder).as_posix() for path in (folder / "shop").glob("*.py"))
@@ -85,6 +94,7 @@ def hostile_asked(hostile: Site, tmp_path_factory: pytest.TempPathFactory) -> Si
     """The hostile store's, with tests that are called so, and without what would be too long to look at."""
     folder = tmp_path_factory.mktemp("hostile")
     store = Path(shutil.copy(hostile.store, folder))
+    (folder / "shop").mkdir()  # where names are too long for a file system
     add_tests(store, (*hostile_store.MARKUP, *hostile_store.ODD))
     paths = [path for path in hostile_store.texts() if path.startswith("text/") or path in hostile_store.PATHS]
     tests = covered(folder / "tests.info", {path: range(1, 20) for path in paths})
@@ -303,8 +313,21 @@ def test_live(visit: Look, asked: Site, serve: Callable[[Pages], str], monkeypat
         live, disk = (tables(visit(site, name)) for site in (url, asked.url))
         assert [row for row in disk if row.get("Verdict") != "not imported"] == live
         assert live
+    assert HERE.strip() in visit(url, asked.page_of("file", "shop-search.py")).locator(".source").inner_text()
     page = visit(url, "dead.html")
     assert "do not know the project" in page.locator("main").inner_text()
+
+
+@pytest.mark.parametrize("command", ["html", "serve"])
+def test_tests_that_are_not_there(asked: Site, tmp_path: Path, command: str) -> None:
+    """Files of tests that are not there, or are given as one name, are refused in one sentence."""
+    options = ["-o", tmp_path / "html"] if command == "html" else ["--port", 0, "--insecure"]
+    answered = run(command, "--store", asked.store, "--tests", "nowhere.info", *options)
+    assert answered.status == 1
+    assert answered.err.startswith("Error: There is no file nowhere.info;")
+    assert answered.err.count("\n") == 1
+    with pytest.raises(ConfigError, match=r"write tests=\['tests.info'\]"):
+        app(asked.store, insecure=True, tests="tests.info")
 
 
 def test_what_can_not_be_told(shop: Site, asked: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -332,6 +355,32 @@ def test_what_can_not_be_told(shop: Site, asked: Site, tmp_path: Path, monkeypat
         assert f"and {len(rows) - 3} functions more, of {sum(row['statements'] for row in rows[3:])} statements" in text
         assert text.count('<th scope="row">') == 3
         assert f"3 of {len(dedupe['redundant'])} are listed" in client.get("/dedupe.html").text
+    monkeypatch.setattr(answers, "MOST_CELLS", 30 * 98)
+    with pages_of(asked.store) as client:
+        assert "31 tests and " in client.get("/dedupe.html").text
+
+
+def test_others_do_not_wait(asked: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While an answer is found, who asks for it too is told so after a moment, and other pages are there."""
+    find, asked_for, go_on = answers.dedupe, threading.Event(), threading.Event()
+
+    def slowly(view: View) -> Dedupe:
+        asked_for.set()
+        assert go_on.wait(60)
+        return find(view)
+
+    monkeypatch.setattr(answers, "dedupe", slowly)
+    monkeypatch.setattr(answers, "PATIENCE", 0.01)
+    with pages_of(asked.store) as client, ThreadPoolExecutor() as threads:
+        first = threads.submit(client.get, "/dedupe.html")
+        try:
+            assert asked_for.wait(60)
+            assert answers.NOT_YET in client.get("/dedupe.html").text
+            assert answers.NOT_YET not in client.get("/dead.html").text
+        finally:
+            go_on.set()
+        assert answers.NOT_YET not in first.result().text
+        assert client.get("/dedupe.html").text == first.result().text
 
 
 def test_found_when_asked_for(asked: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,8 @@ from reqcov.analysis.tested import Covered
 from reqcov.analysis.view import View
 from reqcov.errors import ReqcovError
 from reqcov.reports.html.source import Excerpt, excerpt
+from reqcov.reports.text import plural
+from reqcov.store.model import TEST, unpack_labels
 
 MANY_GAPS = 200
 """That are listed, those with the most requests."""
@@ -25,6 +27,14 @@ MANY_TESTS = 500
 
 MANY_DEAD = 1_000
 """Functions that are listed, of the files with the most unused statements."""
+
+MOST_CELLS = 400_000_000
+"""Tests times function statements for which it is found on a page which tests add nothing: some 15 seconds' work."""
+
+PATIENCE = 5.0
+"""Seconds that a page waits for what another one has asked for already."""
+
+NOT_YET = "This is being worked out, and takes a while here; load the page again in a moment."
 
 VERDICTS: dict[Verdict, str] = {
     "dead": "nothing tells that it ran",
@@ -55,7 +65,7 @@ class Answers:
         self._view = view
         self._tested = tested
         self._unimported = unimported
-        self._finding = threading.RLock()
+        self._finding: dict[str, threading.Lock] = {}
         self._found: dict[str, Any] = {}
         self.pages: dict[str, Callable[[], dict[str, Any]]] = {
             "gaps.html": self._gaps_context,
@@ -79,14 +89,18 @@ class Answers:
         return by_path.get(path, 0)
 
     def _once(self, name: str, find: Callable[[], Any]) -> Any:
-        """What `find` gives, or the sentence of the ReqcovError that it raises. One thread at a time looks for it."""
-        with self._finding:
+        """What `find` gives, or a sentence: that of the ReqcovError that it raises, or that another thread is at it."""
+        finding = self._finding.setdefault(name, threading.Lock())
+        if not finding.acquire(timeout=PATIENCE):
+            return NOT_YET
+        try:
             if name not in self._found:
-                try:
-                    self._found[name] = find()
-                except ReqcovError as error:
-                    self._found[name] = str(error)
-            return self._found[name]
+                self._found[name] = find()
+        except ReqcovError as error:
+            self._found[name] = str(error)
+        finally:
+            finding.release()
+        return self._found[name]
 
     def _gaps(self) -> tuple[Gaps, Covered] | str | None:
         """None where nobody told what tests covered; a sentence where that can't be made use of."""
@@ -145,7 +159,7 @@ class Answers:
         }
 
     def _dedupe(self) -> Dedupe | str:
-        found: Dedupe | str = self._once("dedupe", lambda: dedupe(self._view))
+        found: Dedupe | str = self._once("dedupe", lambda: _dedupe(self._view))
         return found
 
     def _dedupe_context(self) -> dict[str, Any]:
@@ -157,6 +171,17 @@ class Answers:
             "thing": {"tests": "test", "routes": "route", "requests": "behaviour"}[found.of],
             "many": MANY_TESTS,
         }
+
+
+def _dedupe(view: View) -> Dedupe:
+    """Raises ReqcovError where there is nothing to compare, or so much that nobody would wait for it."""
+    names = {unpack_labels(labels).get(TEST) for labels in {hit.labels for hit in view.hits}} - {None}
+    if len(names) * view.codebase.reachable > MOST_CELLS:
+        raise ReqcovError(
+            f"{plural(len(names), 'test')} and {plural(view.codebase.reachable, 'function statement')} are too many to "
+            "compare while a page is made; `reqcov dedupe` does it."
+        )
+    return dedupe(view)
 
 
 def _by_path(answer: Gaps) -> dict[str, Mask]:
