@@ -20,7 +20,7 @@ from rich.markdown import Markdown
 from rich.table import Table
 
 from reqcov import RequestRecord
-from reqcov.analysis.masks import of, ranges
+from reqcov.analysis.source.masks import of, ranges
 from reqcov.types import Lines
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -15,8 +15,8 @@ import coverage
 import pytest
 
 import reqcov
-from reqcov.analysis.code import parse
-from reqcov.analysis.masks import numbers
+from reqcov.analysis.source.code import parse
+from reqcov.analysis.source.masks import numbers
 from reqcov.cli.commands import reqcov as command
 from reqcov.config import excluded
 from reqcov.wsgi import CoverageMiddleware

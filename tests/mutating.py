@@ -77,7 +77,7 @@ class Lab:
     def _test(self, *, recorded: bool) -> str:
         options = ["-v", "-rfE", "--tb=no", "-p", "no:cacheprovider"]
         if recorded:
-            options += ["-p", "reqcov.pytest_plugin", "--reqcov"]
+            options += ["-p", "reqcov.testing.plugin", "--reqcov"]
         return self._run(sys.executable, "-m", "pytest", *options, check=False, disabled="" if recorded else "1")
 
     def _run(self, *words: str, check: bool = True, disabled: str = "") -> str:

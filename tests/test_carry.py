@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reqcov.analysis import masks
-from reqcov.analysis.carry import Carried, Move, carry
-from reqcov.analysis.code import Code, parse
+from reqcov.analysis.source import masks
+from reqcov.analysis.source.carry import Carried, Move, carry
+from reqcov.analysis.source.code import Code, parse
 from tests.test_code import TORTURE
 
 # Modules are made up of parts, and changed part by part. Every statement has a token of its own, which stays with it

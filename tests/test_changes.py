@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from reqcov.analysis.changes import Change, added, changed_lines, read_diff
-from reqcov.analysis.masks import of
+from reqcov.analysis.inputs.changes import Change, added, changed_lines, read_diff
+from reqcov.analysis.source.masks import of
 from reqcov.errors import ReqcovError
 
 NAMES = (

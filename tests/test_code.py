@@ -26,8 +26,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import reqcov
-from reqcov.analysis import masks
-from reqcov.analysis.code import DEFAULT_EXCLUDE, Code, decode, lines, parse
+from reqcov.analysis.source import masks
+from reqcov.analysis.source.code import DEFAULT_EXCLUDE, Code, decode, lines, parse
 from reqcov.cores.files import is_function
 
 # The comment at the end of a line says what the line is: `i` an import-time statement, `x` excluded, a name a statement

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reqcov.analysis.gaps import gaps
-from reqcov.analysis.masks import of
+from reqcov.analysis.source.masks import of
 from reqcov.analysis.view import Chosen, View
 from reqcov.store.model import Batch, Behaviour, HitKey, Piece, Tally, from_numbits, pack_labels
 from reqcov.store.reading import reading

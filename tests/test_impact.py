@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 import reqcov
-from reqcov.analysis.edits import Edit, edit
-from reqcov.analysis.imports import Imports
-from reqcov.analysis.outline import Outline, outline
+from reqcov.analysis.source.edits import Edit, edit
+from reqcov.analysis.source.imports import Imports
+from reqcov.analysis.source.outline import Outline, outline
 from tests.calls import Request, call_wsgi
 from tests.mutating import Lab
 from tests.reading import recorded, run

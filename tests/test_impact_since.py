@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from reqcov.analysis.masks import of
+from reqcov.analysis.source.masks import of
 from reqcov.cli.git import changes_since, modules
 from reqcov.errors import ReqcovError
 

@@ -7,7 +7,7 @@ from coverage.results import format_lines
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reqcov.analysis import masks
+from reqcov.analysis.source import masks
 from reqcov.store.model import from_numbits, to_numbits
 
 LINES = st.sets(st.integers(1, 300))

@@ -10,15 +10,15 @@ from threading import Thread
 import pytest
 
 from reqcov.labels import ambient
-from reqcov.pytest_session import Labelling
 from reqcov.store.model import unpack_labels
 from reqcov.store.reading import reading
+from reqcov.testing.session import Labelling
 from reqcov.ui.app import app
 from tests.live import served
 
 pytest_plugins = ["pytester"]
 
-PLUGIN = ("-p", "reqcov.pytest_plugin", "-p", "no:cacheprovider")
+PLUGIN = ("-p", "reqcov.testing.plugin", "-p", "no:cacheprovider")
 XDIST = (*PLUGIN, "-p", "xdist", "-n", "2")
 WITH_AND_WITHOUT_XDIST = pytest.mark.parametrize("options", [PLUGIN, XDIST], ids=["one process", "xdist"])
 TOKEN = "only-for-these-tests"
@@ -47,7 +47,7 @@ def test_off(pytester: pytest.Pytester) -> None:
         def test_loads_nothing(reqcov_headers, request):
             assert request.config.pluginmanager.has_plugin("reqcov")
             loaded = {name for name in sys.modules if name.partition(".")[0] == "reqcov"}
-            assert loaded == {"reqcov", "reqcov.pytest_plugin"}
+            assert loaded == {"reqcov", "reqcov.testing", "reqcov.testing.plugin"}
             assert reqcov_headers == {}
         """
     )

@@ -6,9 +6,8 @@ from textwrap import dedent
 
 import pytest
 
-from reqcov.analysis.code import parse
-from reqcov.analysis.codebase import File
-from reqcov.analysis.startup import startup
+from reqcov.analysis.source.code import File, parse
+from reqcov.analysis.source.startup import startup
 
 
 def found(**modules: str) -> dict[str, str]:

@@ -9,10 +9,10 @@ from coverage import CoverageData
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reqcov.analysis.masks import of
-from reqcov.analysis.matching import match
-from reqcov.analysis.tested import Covered, find, read
-from reqcov.analysis.tested import tested as covered
+from reqcov.analysis.inputs.matching import match
+from reqcov.analysis.inputs.tested import Covered, find, read
+from reqcov.analysis.inputs.tested import tested as covered
+from reqcov.analysis.source.masks import of
 from reqcov.errors import ReqcovError
 from tests.gaps_shop import closed
 from tests.reading import add, hit

@@ -8,27 +8,12 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from reqcov.analysis.carry import EVERYTHING, Carried, carry
-from reqcov.analysis.code import DEFAULT_EXCLUDE, Code, Function, decode
-from reqcov.analysis.masks import Mask
 from reqcov.analysis.parsed import Parsed, Track
+from reqcov.analysis.source.carry import EVERYTHING, Carried, carry
+from reqcov.analysis.source.code import DEFAULT_EXCLUDE, Code, File, Function, decode
+from reqcov.analysis.source.masks import Mask
 from reqcov.record import unpack_arcs
 from reqcov.store.reading import StoredSource, StoreReader
-
-
-@dataclass(frozen=True, slots=True)
-class File:
-    """The version of a file that is shown."""
-
-    path: str
-    """In its project, with `/`."""
-    digest: str
-    """SHA-256 of its content, hexadecimal."""
-    text: str | None
-    """None where it was not kept: the file had been edited since it was imported."""
-    code: Code
-    builds: frozenset[str]
-    """That used this version, or the last one before it where the file is shown as it is now."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from heapq import heapify, heappop, heapreplace
 
-from reqcov.analysis.masks import Mask, numbers
+from reqcov.analysis.source.masks import Mask, numbers
 
 BUDGET = 50_000
 """Steps of the search, all parts together: counted and not timed, so that the same sets give the same answer."""

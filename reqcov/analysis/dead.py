@@ -10,12 +10,11 @@ from datetime import datetime
 from functools import cached_property
 from typing import Literal, TypeAlias
 
-from reqcov.analysis.code import Code, Function
-from reqcov.analysis.codebase import File
-from reqcov.analysis.masks import Mask
 from reqcov.analysis.routes import moment
-from reqcov.analysis.startup import Cause, startup
-from reqcov.analysis.stubs import stubs
+from reqcov.analysis.source.code import Code, File, Function
+from reqcov.analysis.source.masks import Mask
+from reqcov.analysis.source.startup import Cause, startup
+from reqcov.analysis.source.stubs import stubs
 from reqcov.analysis.view import View
 from reqcov.errors import ReqcovError
 from reqcov.store.model import OTHER, TEST, UNREAD, Writer, unpack_labels

@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 from reqcov.analysis.cover import cover, greedy
 from reqcov.analysis.elements import Arcs, Behaviours, Elements, Lines
 from reqcov.analysis.functions import FunctionLines, by_function
-from reqcov.analysis.masks import Mask
+from reqcov.analysis.source.masks import Mask
 from reqcov.analysis.view import View
 from reqcov.errors import StoreError
 from reqcov.record import LABEL_LENGTH

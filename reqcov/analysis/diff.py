@@ -11,8 +11,8 @@ from typing import Literal, NamedTuple, TypeAlias, TypeVar
 
 from reqcov.analysis.functions import FunctionLines, by_function
 from reqcov.analysis.likeness import Likeness, Place, Ran, Text
-from reqcov.analysis.masks import Mask, numbers, ranges
 from reqcov.analysis.routes import first_seen, last_seen
+from reqcov.analysis.source.masks import Mask, numbers, ranges
 from reqcov.analysis.view import View
 from reqcov.store.reading import Hit
 

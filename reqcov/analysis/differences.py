@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reqcov.analysis.masks import Mask, ranges
 from reqcov.analysis.show import BehaviourRow
+from reqcov.analysis.source.masks import Mask, ranges
 from reqcov.analysis.view import View
 
 

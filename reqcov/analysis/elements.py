@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Iterable
 
-from reqcov.analysis.masks import Mask, numbers, of
+from reqcov.analysis.source.masks import Mask, numbers, of
 from reqcov.analysis.view import View
 
 

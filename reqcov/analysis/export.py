@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 
-from reqcov.analysis.code import Function
-from reqcov.analysis.codebase import File
-from reqcov.analysis.masks import Mask, numbers
+from reqcov.analysis.source.code import File, Function
+from reqcov.analysis.source.masks import Mask, numbers
 from reqcov.analysis.view import View
 
 NOT_SAMPLED = "(not sampled)"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from reqcov.analysis.masks import Mask, numbers, ranges, span
+from reqcov.analysis.source.masks import Mask, numbers, ranges, span
 from reqcov.analysis.view import View
 
 

@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from reqcov.analysis.code import Function
-from reqcov.analysis.codebase import File
-from reqcov.analysis.masks import Mask, numbers, ranges, span
 from reqcov.analysis.routes import count, moment
+from reqcov.analysis.source.code import File, Function
+from reqcov.analysis.source.masks import Mask, numbers, ranges, span
 from reqcov.analysis.view import View
 from reqcov.store.model import OTHER, TEST, UNREAD, unpack_labels
 from reqcov.store.reading import Hit

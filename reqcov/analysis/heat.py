@@ -6,7 +6,7 @@ from collections import defaultdict
 from functools import cached_property
 from typing import NamedTuple, TypeAlias
 
-from reqcov.analysis.masks import Mask
+from reqcov.analysis.source.masks import Mask
 from reqcov.analysis.view import View
 
 

@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from reqcov.analysis.changes import Change
+from reqcov.analysis.inputs.changes import Change
+from reqcov.analysis.inputs.project import Project
 from reqcov.analysis.judging import Judge, Verdict
-from reqcov.analysis.project import Project
 from reqcov.analysis.view import View
 from reqcov.store.model import OTHER, TEST, UNREAD, unpack_labels
 from reqcov.store.reading import Hit

@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
-from reqcov.analysis.changes import Change
-from reqcov.analysis.code import Code, Function
-from reqcov.analysis.edits import Edit, edit, named_elsewhere
-from reqcov.analysis.imports import Importers, Imports
-from reqcov.analysis.masks import Mask, span
-from reqcov.analysis.matching import match
-from reqcov.analysis.outline import Outline, last_name
-from reqcov.analysis.project import Project, Sides, worlds
-from reqcov.analysis.startup import startup
+from reqcov.analysis.inputs.changes import Change
+from reqcov.analysis.inputs.matching import match
+from reqcov.analysis.inputs.project import Project, Sides, worlds
+from reqcov.analysis.source.code import Code
+from reqcov.analysis.source.edits import Edit, edit, named_elsewhere
+from reqcov.analysis.source.imports import Importers, Imports
+from reqcov.analysis.source.masks import Mask, span
+from reqcov.analysis.source.outline import Outline, last_name
+from reqcov.analysis.source.startup import startup
 from reqcov.analysis.view import View
 
 Scope = Literal["none", "functions", "importers", "everything"]
@@ -245,35 +245,7 @@ class Judge:
     @cached_property
     def _at_startup(self) -> Mapping[str, set[str]]:
         """By path, the names of functions that may run when something is imported: nobody has seen whether they do."""
-        found = startup(self._files)
-        calling = {
-            part
-            for made in self._worlds.before.values()
-            for name, body in made.bodies.items()
-            if body.calls_given
-            for part in name.split(".")
-        }
-        valid: dict[tuple[str, Function], bool] = {}
-
-        def holds(path: str, function: Function) -> bool:
-            key = path, function
-            if key not in valid:
-                valid[key] = True  # as far as it depends on itself
-                cause = found[path][function]
-                own = cause.path == path and function.first <= cause.line < function.body
-                if own and cause.called == last_name(function.name):
-                    # It is handed to its decorator, which need not call it.
-                    mentioned = self._files[path].text or ""
-                    heads = mentioned.split("\n")[function.first - 1 : function.body - 1]
-                    valid[key] = any(part in line for part in calling for line in heads)
-                else:
-                    around = self._files[cause.path].code.function_at(cause.line)
-                    within = around is not None and around.body <= cause.line
-                    if around is not None and within and around in found.get(cause.path, ()):
-                        valid[key] = holds(cause.path, around)
-            return valid[key]
-
-        return {path: {each.name for each in functions if holds(path, each)} for path, functions in found.items()}
+        return {path: {each.name for each in functions} for path, functions in startup(self._files).items()}
 
     def _at_import(self, verdict: Verdict, path: str, reason: str) -> None:
         """Whoever runs anything of a file, or of those that import it; and whoever starts with it."""

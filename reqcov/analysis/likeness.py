@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Literal, NamedTuple, TypeAlias
 
-from reqcov.analysis.code import Function
 from reqcov.analysis.codebase import Codebase
-from reqcov.analysis.masks import Mask
+from reqcov.analysis.source.code import Function
+from reqcov.analysis.source.masks import Mask
 
 Place: TypeAlias = tuple[str, str]
 """A path, and a function's qualified name."""

@@ -11,9 +11,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
 
-from reqcov.analysis.code import lines
-from reqcov.analysis.codebase import File
 from reqcov.analysis.routes import first_seen, last_seen
+from reqcov.analysis.source.code import File, lines
 from reqcov.analysis.view import View
 from reqcov.errors import ReqcovError
 from reqcov.store.model import unpack_labels

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable
 import coverage
 
 from reqcov import __version__
-from reqcov.analysis.code import Code, decode, lines, parse
+from reqcov.analysis.source.code import Code, decode, lines, parse
 from reqcov.store.reading import StoreReader
 
 Track = Callable[[Collection[str]], Iterable[str]]

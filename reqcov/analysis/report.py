@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from reqcov.analysis.codebase import File
-from reqcov.analysis.masks import numbers, ranges
+from reqcov.analysis.source.code import File
+from reqcov.analysis.source.masks import numbers, ranges
 from reqcov.analysis.view import View
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from reqcov.analysis.masks import Mask
+from reqcov.analysis.source.masks import Mask
 from reqcov.analysis.view import View
 from reqcov.store.reading import Hit
 

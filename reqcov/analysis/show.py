@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 
-from reqcov.analysis.codebase import File
-from reqcov.analysis.masks import Mask, numbers, of, ranges, span
 from reqcov.analysis.routes import count, first_seen, last_seen, statuses
+from reqcov.analysis.source.code import File
+from reqcov.analysis.source.masks import Mask, numbers, of, ranges, span
 from reqcov.analysis.view import View
 from reqcov.store.model import OTHER, UNREAD
 from reqcov.store.reading import Hit

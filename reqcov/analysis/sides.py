@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from reqcov.analysis.code import DEFAULT_EXCLUDE
 from reqcov.analysis.codebase import Codebase
 from reqcov.analysis.parsed import Track
+from reqcov.analysis.source.code import DEFAULT_EXCLUDE
 from reqcov.analysis.view import Chosen, View, by_route, fitting
 from reqcov.store.reading import Hit, StoreReader
 

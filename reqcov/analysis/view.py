@@ -10,10 +10,10 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Literal
 
-from reqcov.analysis.code import DEFAULT_EXCLUDE
 from reqcov.analysis.codebase import Codebase
-from reqcov.analysis.masks import Mask, numbers
 from reqcov.analysis.parsed import Track
+from reqcov.analysis.source.code import DEFAULT_EXCLUDE
+from reqcov.analysis.source.masks import Mask, numbers
 from reqcov.record import UNMATCHED
 from reqcov.store.model import OTHER, UNREAD, Run, unpack_labels
 from reqcov.store.reading import Hit, Route, StoreReader

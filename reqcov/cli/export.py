@@ -15,9 +15,9 @@ import click
 import coverage
 from coverage.exceptions import CoverageException
 
-from reqcov.analysis.current import current_file
 from reqcov.analysis.export import NOT_SAMPLED, Export, arcs_by_context, export, lines_by_context
-from reqcov.analysis.masks import numbers
+from reqcov.analysis.inputs.current import current_file
+from reqcov.analysis.source.masks import numbers
 from reqcov.analysis.view import Chosen, View
 from reqcov.cli.options import choosing, store_option, tracked, view_of
 from reqcov.errors import ReqcovError

@@ -9,12 +9,12 @@ from typing import BinaryIO
 
 import click
 
-from reqcov.analysis.changes import Change, changed_lines, read_diff
-from reqcov.analysis.current import current_file
 from reqcov.analysis.gaps import Gap, Gaps, gaps
-from reqcov.analysis.masks import Mask
-from reqcov.analysis.matching import match
-from reqcov.analysis.tested import Covered, find, tested
+from reqcov.analysis.inputs.changes import Change, changed_lines, read_diff
+from reqcov.analysis.inputs.current import current_file
+from reqcov.analysis.inputs.matching import match
+from reqcov.analysis.inputs.tested import Covered, find, tested
+from reqcov.analysis.source.masks import Mask
 from reqcov.analysis.view import Chosen, View
 from reqcov.cli.options import choosing, format_option, store_option, tell, tests_option, view_of
 from reqcov.reports.text import percent, plural, printable, say, some, table

@@ -6,7 +6,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from reqcov.analysis.changes import Change, added, read_diff
+from reqcov.analysis.inputs.changes import Change, added, read_diff
 from reqcov.errors import ReqcovError
 
 DIFF = (

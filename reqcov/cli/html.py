@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from reqcov.analysis.tested import find, tested
+from reqcov.analysis.inputs.tested import find, tested
 from reqcov.analysis.view import Chosen
 from reqcov.cli import unimported
 from reqcov.cli.options import choosing, store_option, tests_option, tracked, view_of

@@ -10,9 +10,9 @@ from typing import BinaryIO
 
 import click
 
-from reqcov.analysis.changes import Change, read_diff
 from reqcov.analysis.impact import ChangedFile, Impact, impact
-from reqcov.analysis.project import Project
+from reqcov.analysis.inputs.changes import Change, read_diff
+from reqcov.analysis.inputs.project import Project
 from reqcov.analysis.view import Chosen, View
 from reqcov.cli import git
 from reqcov.cli.options import format_option, store_option, tell, tracked

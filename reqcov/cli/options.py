@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import click
 
-from reqcov.analysis.current import current_file
+from reqcov.analysis.inputs.current import current_file
 from reqcov.analysis.view import Chosen, View
 from reqcov.config import configured, excluded
 from reqcov.errors import ConfigError, ReqcovError, StoreError

@@ -12,8 +12,8 @@ from coverage.exceptions import ConfigError as CoverageConfigError
 from coverage.exceptions import CoverageException
 from coverage.inorout import InOrOut
 
-from reqcov.analysis.code import Code, decode, parse
-from reqcov.analysis.current import current_file, is_in
+from reqcov.analysis.inputs.current import current_file, is_in
+from reqcov.analysis.source.code import Code, decode, parse
 from reqcov.cli.options import tracked
 from reqcov.config import configured, excluded
 from reqcov.errors import ConfigError

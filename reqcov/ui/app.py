@@ -10,8 +10,8 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from reqcov.analysis.current import current_file
-from reqcov.analysis.tested import find, tested
+from reqcov.analysis.inputs.current import current_file
+from reqcov.analysis.inputs.tested import find, tested
 from reqcov.analysis.view import Chosen, View
 from reqcov.config import excluded
 from reqcov.cores.base import leave_out
@@ -26,7 +26,7 @@ from reqcov.ui.actions import Actions
 from reqcov.ui.exchange import HTML, JSON, Answer, Request, in_json, iso, redirect
 from reqcov.ui.latest import Latest
 from reqcov.ui.plain import plain
-from reqcov.ui.tests import Tests
+from reqcov.ui.runs import Tests
 
 NOW = "data/now.json"
 """What pages ask for, to learn whether there is something new."""

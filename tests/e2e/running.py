@@ -47,7 +47,7 @@ class Suite:
         for file in chosen:
             shutil.copy(Path(__file__).parent / "suite" / file, folder / files[file])
         done = subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "reqcov.pytest_plugin", *arguments],
+            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "reqcov.testing.plugin", *arguments],
             cwd=folder,
             env=os.environ
             | {"PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "E2E_URL": url}

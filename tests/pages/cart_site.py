@@ -9,8 +9,8 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 from playwright.sync_api import Page
 
-from reqcov.analysis.code import parse
-from reqcov.analysis.masks import numbers, of
+from reqcov.analysis.source.code import parse
+from reqcov.analysis.source.masks import numbers, of
 from reqcov.reports.text import percent
 from tests import hostile_store
 from tests.pages.browser import Look

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from reqcov.analysis.line import Line, line
-from reqcov.analysis.masks import numbers
+from reqcov.analysis.source.masks import numbers
 from reqcov.reports.text import percent, when
 from tests.pages.browser import Look
 from tests.pages.cart_site import (

@@ -6,12 +6,12 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from reqcov.analysis.code import Code
 from reqcov.analysis.dead import UNUSED, Dead, DeadFile, DeadFunction, Verdict, dead
 from reqcov.analysis.dedupe import Dedupe, dedupe
 from reqcov.analysis.gaps import Gap, Gaps, gaps
-from reqcov.analysis.masks import Mask, of
-from reqcov.analysis.tested import Covered
+from reqcov.analysis.inputs.tested import Covered
+from reqcov.analysis.source.code import Code
+from reqcov.analysis.source.masks import Mask, of
 from reqcov.analysis.view import View
 from reqcov.errors import ReqcovError
 from reqcov.reports.html.source import Excerpt, excerpt

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from reqcov.analysis.codebase import File
 from reqcov.analysis.overview import DayRow
 from reqcov.analysis.show import FileShown
+from reqcov.analysis.source.code import File
 from reqcov.reports.html.templating import heat
 from reqcov.reports.text import percent
 

@@ -8,10 +8,9 @@ from typing import Any, Literal
 
 from markupsafe import Markup
 
-from reqcov.analysis.code import Function
-from reqcov.analysis.codebase import File
 from reqcov.analysis.heat import Heat, Ran
-from reqcov.analysis.masks import Mask, numbers
+from reqcov.analysis.source.code import File, Function
+from reqcov.analysis.source.masks import Mask, numbers
 from reqcov.analysis.view import View
 from reqcov.reports.html import scripts
 from reqcov.reports.html.source import highlighted

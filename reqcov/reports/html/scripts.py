@@ -8,8 +8,8 @@ from functools import reduce
 from typing import Any, NamedTuple
 
 from reqcov.analysis.heat import Heat, Ran
-from reqcov.analysis.masks import Mask, runs, span
 from reqcov.analysis.routes import status_class
+from reqcov.analysis.source.masks import Mask, runs, span
 from reqcov.analysis.view import View
 from reqcov.reports.html import links
 from reqcov.reports.text import printable

@@ -8,10 +8,10 @@ from importlib.resources import files
 from typing import Any
 
 from reqcov.analysis.heat import Heat
+from reqcov.analysis.inputs.tested import Covered
 from reqcov.analysis.overview import overview
 from reqcov.analysis.report import Report, report
 from reqcov.analysis.routes import Routes, routes
-from reqcov.analysis.tested import Covered
 from reqcov.analysis.view import View
 from reqcov.reports.html import links, scripts
 from reqcov.reports.html.answers import Answers, Unimported

@@ -9,8 +9,8 @@ from markupsafe import Markup
 from pygments.lexers.python import PythonLexer
 from pygments.token import Comment, Keyword, Name, Number, Operator, String, _TokenType
 
-from reqcov.analysis.code import Code, lines
-from reqcov.analysis.masks import Mask, runs, span
+from reqcov.analysis.source.code import Code, lines
+from reqcov.analysis.source.masks import Mask, runs, span
 from reqcov.reports.text import printable
 
 CLASSES = {

@@ -15,8 +15,8 @@ from xml.parsers import expat
 from coverage import CoverageData
 from coverage.exceptions import CoverageException
 
-from reqcov.analysis.masks import Mask, of
-from reqcov.analysis.matching import match
+from reqcov.analysis.inputs.matching import match
+from reqcov.analysis.source.masks import Mask, of
 from reqcov.errors import ReqcovError
 
 Lines = dict[str, set[int]]

@@ -8,8 +8,8 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from reqcov.analysis.calls import MadeClass, Module, Scope, name_of, names, references
-from reqcov.analysis.components import components
+from reqcov.analysis.source.calls import MadeClass, Module, Scope, name_of, names, references
+from reqcov.analysis.source.components import components
 
 DYNAMIC = frozenset(
     ["importlib", "sys", "getattr", "globals", "locals", "vars", "__import__", "eval", "next", "iter", "type", "super"]

@@ -15,10 +15,10 @@ from reqcov import baggage
 from reqcov.config import TOKEN, configured
 from reqcov.errors import ReqcovError
 from reqcov.labels import ambient
-from reqcov.pytest_plugin import ON, labelling
 from reqcov.record import LABEL_LENGTH
 from reqcov.store.model import TEST, Outcome, Run, storable
-from reqcov.telling import Telling
+from reqcov.testing.plugin import ON, labelling
+from reqcov.testing.telling import Telling
 
 os.register_at_fork(after_in_child=ambient.clear)  # a server that a fixture forks outlives the test
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from reqcov.analysis.changes import Change
-from reqcov.analysis.code import decode
-from reqcov.analysis.outline import Outline, outline
+from reqcov.analysis.inputs.changes import Change
+from reqcov.analysis.source.code import decode
+from reqcov.analysis.source.outline import Outline, outline
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from reqcov.analysis.outline import Definition, Outline, last_name
+from reqcov.analysis.source.outline import Definition, Outline, last_name
 
 
 class Moved(NamedTuple):

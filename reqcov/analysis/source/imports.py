@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from reqcov.analysis.outline import Import, Outline
+from reqcov.analysis.source.outline import Import, Outline
 
 
 @dataclass(frozen=True, slots=True)

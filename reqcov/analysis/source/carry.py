@@ -8,8 +8,8 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from reqcov.analysis.code import Code, lines, parse, without_warnings
-from reqcov.analysis.masks import Mask, span
+from reqcov.analysis.source.code import Code, lines, parse, without_warnings
+from reqcov.analysis.source.masks import Mask, span
 
 
 class Move(NamedTuple):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ast
 
-from reqcov.analysis.calls import names
-from reqcov.analysis.code import without_warnings
+from reqcov.analysis.source.calls import names
+from reqcov.analysis.source.code import without_warnings
 
 ABSTRACT = frozenset({"abstractmethod", "abstractproperty", "overload"})
 """Decorators of what is only declared."""

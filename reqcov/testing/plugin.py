@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from reqcov.pytest_session import Labelling
+    from reqcov.testing.session import Labelling
 
 ON, OFF = "on", "off"
 
@@ -38,7 +38,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Begin, where that is asked for. Raises pytest.UsageError for options that are unusable."""
     if (config.getoption("reqcov") or config.getini("reqcov")) != OFF:
-        from reqcov.pytest_session import begin  # nothing of reqcov is for those who don't ask for it
+        from reqcov.testing.session import begin  # nothing of reqcov is for those who don't ask for it
 
         begin(config)
 

@@ -7,8 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from reqcov.analysis.code import Function, without_warnings
-from reqcov.analysis.codebase import File
+from reqcov.analysis.source.code import File, Function, without_warnings
 
 FACTORIES = frozenset({"default_factory", "factory"})
 """Arguments that are called when an object is made, which may be of import-time code."""

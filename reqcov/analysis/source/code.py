@@ -19,7 +19,7 @@ from coverage.exceptions import NotPython
 from coverage.misc import join_regex
 from coverage.parser import PythonParser
 
-from reqcov.analysis.masks import Mask, of, span
+from reqcov.analysis.source.masks import Mask, of, span
 
 DEFAULT_EXCLUDE = join_regex(DEFAULT_EXCLUDE_LIST)
 """What coverage.py excludes where nothing is configured: `# pragma: no cover`, and more since 7.10."""
@@ -129,6 +129,21 @@ class Code:
             for name, first, body, last, digits in values["functions"]
         )
         return cls(**masks, functions=functions, problem=values["problem"])
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """The version of a file that is shown."""
+
+    path: str
+    """In its project, with `/`."""
+    digest: str
+    """SHA-256 of its content, hexadecimal."""
+    text: str | None
+    """None where it was not kept: the file had been edited since it was imported."""
+    code: Code
+    builds: frozenset[str]
+    """That used this version, or the last one before it where the file is shown as it is now."""
 
 
 def decode(source: bytes) -> str:

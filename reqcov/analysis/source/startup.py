@@ -11,10 +11,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from reqcov.analysis.calls import MadeClass, Module, Scope, name_of, names, read_module, references, unwrapped
-from reqcov.analysis.code import Function
-from reqcov.analysis.codebase import File
-from reqcov.analysis.naming import Names
+from reqcov.analysis.source.calls import MadeClass, Module, Scope, name_of, names, read_module, references, unwrapped
+from reqcov.analysis.source.code import File, Function
+from reqcov.analysis.source.naming import Names
 
 AT_ONCE = frozenset(
     [

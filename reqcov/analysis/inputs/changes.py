@@ -12,7 +12,7 @@ from typing import NamedTuple
 from unidiff.errors import UnidiffParseError
 from unidiff.patch import Hunk, PatchedFile, PatchSet
 
-from reqcov.analysis.masks import Mask, of
+from reqcov.analysis.source.masks import Mask, of
 from reqcov.errors import ReqcovError
 
 NOWHERE = "/dev/null"

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from reqcov.analysis.code import lines, without_warnings
+from reqcov.analysis.source.code import lines, without_warnings
 
 KEEPS = ("cache", "memo", "once", "lazy")
 """What the names of decorators hold that call a function once, and keep what it gave."""

@@ -1,0 +1,1 @@
+"""What is given besides a store: what tests covered, what a diff changes, what the folder holds now."""

@@ -1,0 +1,1 @@
+"""What a source text says, without anybody running it."""

@@ -1,0 +1,1 @@
+"""Tests tell which requests are theirs: the pytest plugin."""
