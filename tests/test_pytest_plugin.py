@@ -22,7 +22,7 @@ pytest_plugins = ["pytester"]
 PLUGIN = ("-p", "reqcov.testing.plugin", "-p", "no:cacheprovider")
 XDIST = (*PLUGIN, "-p", "xdist", "-n", "2")
 WITH_AND_WITHOUT_XDIST = pytest.mark.parametrize("options", [PLUGIN, XDIST], ids=["one process", "xdist"])
-TOKEN = "only-for-these-tests"
+TOKEN = "only-for-these-tests-\u2026"
 
 
 @pytest.fixture
@@ -253,6 +253,10 @@ def test_live_pages(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) 
         refused = pytester.runpytest_inprocess(*PLUGIN, f"--reqcov=http://127.0.0.1:{address}/")
         assert refused.ret == pytest.ExitCode.USAGE_ERROR
         refused.stderr.fnmatch_lines(["ERROR: --reqcov: *tests answers 401, *REQCOV_TOKEN*"])
+        monkeypatch.setenv("REQCOV_TOKEN", f"{TOKEN}\n")
+        unusable = pytester.runpytest_inprocess(*PLUGIN, f"--reqcov=http://127.0.0.1:{address}/")
+        assert TOKEN not in unusable.stderr.str()
+        unusable.stderr.fnmatch_lines(["ERROR: --reqcov: REQCOV_TOKEN can't be sent: *"])
         monkeypatch.setenv("REQCOV_TOKEN", TOKEN)
         pytester.runpytest_subprocess(*PLUGIN, f"--reqcov=http://127.0.0.1:{address}/")
     assert outcomes(pytester.path / "kept.sqlite3") == {"test_one": "passed", "test_two": "failed", "test_three": None}
