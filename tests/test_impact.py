@@ -212,6 +212,25 @@ def test_what_else_may_break(shop: Path, path: str, old: str, new: str, tests: i
     assert ("No test runs what changed" in told.err) == (tests == 0)
 
 
+@pytest.mark.parametrize(
+    ("package", "tests", "listed"),
+    [
+        ("", "from shop import prices\ndef test_health():\n    assert prices.taxed(1) == 2\n", 2),
+        ("", "import shop.prices\ndef test_health():\n    assert shop.prices.price(1) == 4\n", 2),
+        ("from shop.prices import taxed\n", "from shop import taxed\ntest_health = taxed\n", 2),
+        ("", "from shop import web\ndef test_health():\n    assert web.taxed\n", 1),
+        ("", "from shop.prices import RATE\ndef test_health():\n    assert RATE\n", 1),
+    ],
+)
+def test_what_tests_call_themselves(shop: Path, package: str, tests: str, listed: int) -> None:
+    """A test may have called a function in no request, or one that calls it, if its file imports it and names it."""
+    (shop / "shop" / "__init__.py").write_text(package)
+    (shop / "t.py").write_text(tests)
+    told = asked(shop, changed(shop, "shop/prices.py", "    return number + 1", "    return number + 2"), "--tests")
+    assert len(told.out.splitlines()) == listed
+    assert ("themselves" in told.err) == (listed == 2)
+
+
 def test_what_the_store_knows_nothing_of(shop: Path) -> None:
     """A template concerns everybody, unless it is ignored; a new module that nobody imports concerns nobody."""
     diff = "--- a/page.html\n+++ b/page.html\n@@ -1 +1 @@\n-a\n+b\n"

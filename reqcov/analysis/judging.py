@@ -15,7 +15,8 @@ from reqcov.analysis.source.code import Code
 from reqcov.analysis.source.edits import Edit, edit, named_elsewhere
 from reqcov.analysis.source.imports import Importers, Imports
 from reqcov.analysis.source.masks import Mask, span
-from reqcov.analysis.source.outline import Outline, last_name
+from reqcov.analysis.source.outline import Outline, called_by
+from reqcov.analysis.source.reach import reaching
 from reqcov.analysis.source.startup import startup
 from reqcov.analysis.view import View
 
@@ -175,6 +176,10 @@ class Judge:
             verdict.functions[name] = self._running(path, name)
             verdict.scope = max(verdict.scope, "functions", key=SCOPES.index)
             self._beyond(verdict, path, name)
+        calling = reaching(path, found.touched, self._worlds.before, self._graphs[0])
+        if themselves := {test for test in self._homes if self._loads(test, calling)}:
+            verdict.careful_tests |= themselves
+            verdict.reasons.append("tests that may call what changed themselves, in no request, are listed")
         if found.at_import is not None:
             self._at_import(verdict, path, found.at_import)
         for reason in self._moved(path, found, before, after):
@@ -230,7 +235,7 @@ class Judge:
                 return True
             if self._worlds.before[where].bodies[function].routed:
                 continue
-            names = _names(function)
+            names = called_by(function)
             if any(not names.isdisjoint(made.mentions_at_import) for made in self._worlds.before.values()):
                 return True
             callers = {caller for each in names for caller in self._callers.get(each, ())} - {(where, function)}
@@ -316,7 +321,7 @@ class Judge:
         seen, waiting = {(path, name)}, [(path, name)]
         while waiting and ran:
             function = waiting.pop()[1]
-            names = _names(function)
+            names = called_by(function)
             callers = {caller for each in names for caller in self._callers.get(each, ()) if caller[0] in self._stored}
             for caller in callers:
                 if not names.isdisjoint(self._kept_names):
@@ -339,12 +344,6 @@ class Judge:
                 for name in body.mentions:
                     found.setdefault(name, []).append((path, function))
         return found
-
-
-def _names(function: str) -> set[str]:
-    """What a function is called by: its last name, or that of its class where Python calls it."""
-    last = last_name(function)
-    return {last} if not (last.startswith("__") and "." in function) else {last, function.split(".")[-2]}
 
 
 def _lines(code: Code, name: str) -> Mask:
