@@ -20,6 +20,9 @@ from reqcov.store.model import TEST, Outcome, Run, storable
 from reqcov.testing.plugin import ON, labelling
 from reqcov.testing.telling import Telling
 
+RUN_NOTHING = ("collectonly", "setuponly", "showfixtures", "show_fixtures_per_test", "cacheshow")
+"""Options of pytest that only show something."""
+
 os.register_at_fork(after_in_child=ambient.clear)  # a server that a fixture forks outlives the test
 
 
@@ -31,7 +34,7 @@ def begin(config: pytest.Config) -> None:
     grouped = config.getoption("dist", None) == "loadgroup" or config.getoption("loadgroup", False)
     config.stash[labelling] = Labelling(header, grouped)
     config.pluginmanager.register(config.stash[labelling], "reqcov-labelling")
-    if hasattr(config, "workerinput") or config.getoption("setuponly"):
+    if hasattr(config, "workerinput") or any(config.getoption(name, None) for name in RUN_NOTHING):
         return  # of workers of pytest-xdist the controller tells: it also knows of those that crash
     try:
         where = _where(config)

@@ -210,7 +210,7 @@ class _Functions:
         """Find the functions in and below the `body` of one scope; the lines of it that run in other scopes."""
         elsewhere = 0
         global_names: set[str] = set()
-        for node in _of_one_scope(body):
+        for node in of_one_scope(body):
             if isinstance(node, ast.Global):
                 global_names.update(node.names)
             elif isinstance(node, ast.ClassDef):
@@ -256,7 +256,7 @@ def _first(node: ast.stmt) -> int:
     return min((each.lineno for each in getattr(node, "decorator_list", ())), default=node.lineno)
 
 
-def _of_one_scope(body: Sequence[ast.AST]) -> Iterator[ast.AST]:
+def of_one_scope(body: Sequence[ast.AST]) -> Iterator[ast.AST]:
     """The statements of a body in order, those of compound statements too, those of functions and classes not."""
     stack = [*reversed(body)]
     while stack:

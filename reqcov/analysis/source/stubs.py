@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator, Sequence
 
 from reqcov.analysis.source.calls import names
-from reqcov.analysis.source.code import without_warnings
+from reqcov.analysis.source.code import of_one_scope, without_warnings
 
 ABSTRACT = frozenset({"abstractmethod", "abstractproperty", "overload"})
 """Decorators of what is only declared."""
@@ -23,12 +24,20 @@ def stubs(text: str) -> set[tuple[int, str]]:
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return set()
     found = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ClassDef) and any("Protocol" in names(base) for base in node.bases):
-            found |= {_key(each) for each in node.body if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)}
-        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and _is_declared(node):
+    for node in _definitions(tree.body):
+        if isinstance(node, ast.ClassDef):
+            if any("Protocol" in names(base) for base in node.bases):
+                found |= {_key(each) for each in node.body if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)}
+        elif _is_declared(node):
             found.add(_key(node))
     return found
+
+
+def _definitions(body: Sequence[ast.AST]) -> Iterator[ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef]:
+    for node in of_one_scope(body):
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+            yield from _definitions(node.body)
 
 
 def _key(node: ast.FunctionDef | ast.AsyncFunctionDef) -> tuple[int, str]:
