@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import reqcov
+from reqcov.analysis.inputs.homes import gone
 from reqcov.analysis.source.edits import Edit, edit
 from reqcov.analysis.source.imports import Imports
 from reqcov.analysis.source.outline import Outline, outline
@@ -210,6 +211,62 @@ def test_what_else_may_break(shop: Path, path: str, old: str, new: str, tests: i
     told = asked(shop, changed(shop, path, old, new), "--tests")
     assert (told.status, len(told.out.splitlines())) == (0, tests)
     assert ("No test runs what changed" in told.err) == (tests == 0)
+
+
+@pytest.mark.parametrize(
+    ("package", "tests", "listed"),
+    [
+        ("", "from shop import prices\ndef test_health():\n    assert prices.taxed(1) == 2\n", 2),
+        ("", "import shop.prices\ndef test_health():\n    assert shop.prices.price(1) == 4\n", 2),
+        ("from shop.prices import taxed\n", "from shop import taxed\ntest_health = taxed\n", 2),
+        ("", "from shop import web\ndef test_health():\n    assert web.taxed\n", 1),
+        ("", "from shop.prices import RATE\ndef test_health():\n    assert RATE\n", 1),
+    ],
+)
+def test_what_tests_call_themselves(shop: Path, package: str, tests: str, listed: int) -> None:
+    """A test may have called a function in no request, or one that calls it, if its file imports it and names it."""
+    (shop / "shop" / "__init__.py").write_text(package)
+    (shop / "t.py").write_text(f"{tests}def test_price(): pass\n")
+    told = asked(shop, changed(shop, "shop/prices.py", "    return number + 1", "    return number + 2"), "--tests")
+    assert len(told.out.splitlines()) == listed
+    assert ("themselves" in told.err) == (listed == 2)
+
+
+@pytest.mark.parametrize(
+    ("files", "left_out"),
+    [
+        ({"t.py": "def test_health(): pass\n"}, ["t.py::test_price"]),
+        ({"t.py": "def test_health(): pass\n", "more.py": "class Prices:\n    def test_price(self): pass\n"}, []),
+        ({"t.py": "from_feature('prices')\n"}, []),  # makes them, perhaps
+        ({"t.py": "def test_health(:\n"}, []),
+        ({}, []),  # somewhere else
+    ],
+)
+def test_tests_that_are_no_more(shop: Path, files: dict[str, str], left_out: list[str]) -> None:
+    """They are left out, and that is said: pytest runs nothing at all where it can't find one of those it is given."""
+    for name, text in files.items():
+        (shop / name).write_text(text)
+    diff = changed(shop, "shop/prices.py", "RATE = 3", "RATE = 4")
+    told = asked(shop, diff, "--tests")
+    assert set(told.out.splitlines()) == {"t.py::test_price", "t.py::test_health"} - set(left_out)
+    assert ("no more: t.py::test_price" in told.err) == bool(left_out)
+    answer = asked(shop, diff, "--format", "json").json
+    assert (answer["gone"], answer["tests_known"]) == (left_out, 2 - len(left_out))
+
+
+def test_new_tests_are_told(shop: Path) -> None:
+    """The store can't know them, so they are not listed, and that is said: somebody has to run them."""
+    told = asked(shop, "--- /dev/null\n+++ b/test_new.py\n@@ -0,0 +1,2 @@\n+def test_more():\n+    pass\n", "--tests")
+    assert told.out == ""
+    assert "test_new.py: new tests are in it" in told.err
+
+
+def test_tests_of_files_that_are_no_more() -> None:
+    """A file is gone if a diff deletes it, or if others of its folder are there; ids may begin in another folder."""
+    homes = {"a": "old/test_a.py", "b": "tests/test_b.py", "c": "tests/test_c.py", "d": "else/test_d.py", "e": ""}
+    there = {"app/tests/test_c.py": None}
+    assert gone(homes, {"app/old/test_a.py"}, there) == {"a", "b"}
+    assert gone(homes, set(), {}) == set()
 
 
 def test_what_the_store_knows_nothing_of(shop: Path) -> None:

@@ -106,6 +106,8 @@ def _tell_ids(answer: Impact) -> None:
         click.echo("No test runs what changed; pytest without ids would run all.", err=True)
     elif len(answer.tests) == answer.tests_known:
         click.echo(f"All {plural(answer.tests_known, 'test')} that the store knows.", err=True)
+    if answer.gone:
+        click.echo(printable(f"Left out, for they are no more: {some(answer.gone)}."), err=True)
     options = [row.test for row in answer.tests if row.test.startswith(OPTIONS)]
     if options:
         click.echo(printable(f"Left out, for pytest would take them for options: {some(options)}."), err=True)
@@ -136,6 +138,8 @@ def _show(answer: Impact) -> None:
         f"{answer.touched:,} of {plural(answer.requests, 'request')} ran what changed; "
         f"{len(answer.tests):,} of {plural(answer.tests_known, 'test')} to run."
     )
+    if answer.gone:
+        say(f"No more there: {some(answer.gone)}.")
 
 
 def _told(file: ChangedFile) -> Iterator[str]:
