@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 from reqcov.analysis.source.outline import Definition, Outline, last_name
 
-
 BY_TEXT = frozenset({"getattr", "hasattr", "globals", "vars", "dir", "__dict__", "getmembers"})
 """What finds a function by a name that nobody has written."""
 
