@@ -12,7 +12,7 @@ import pytest
 
 import reqcov
 from reqcov.analysis.inputs.homes import gone
-from reqcov.analysis.source.edits import Edit, edit
+from reqcov.analysis.source.edits import Edit, edit, named_elsewhere
 from reqcov.analysis.source.imports import Imports
 from reqcov.analysis.source.outline import Outline, outline
 from tests.calls import Request, call_wsgi
@@ -105,6 +105,17 @@ def test_functions_that_come_and_go() -> None:
     found = edited(("def use(", "def used("))
     assert (found.touched, set(found.new), found.at_import) == ({"use"}, {"used"}, None)
     assert {(each.name, each.came) for each in found.moved} == {("use", False), ("used", True)}
+
+
+@pytest.mark.parametrize(
+    ("finds", "matters"), [("getattr(self, f'show_{kind}')", True), ("vars()['show']", True), ("self.show", False)]
+)
+def test_functions_that_are_found_by_text(finds: str, matters: bool) -> None:
+    """Where a module looks names up, a new function may be called by one that is written nowhere."""
+    text = f"class Shop:\n    def show(self, kind):\n        return {finds}\n"
+    before, after = made(text), made(f"{text}    def show_cart(self):\n        return 1\n")
+    (moved,) = edit(before, after).moved
+    assert (named_elsewhere(moved, before, after, {}) is not None) == matters
 
 
 def test_who_imports() -> None:
@@ -276,6 +287,17 @@ def test_new_tests_are_told(shop: Path) -> None:
     told = asked(shop, "--- /dev/null\n+++ b/test_new.py\n@@ -0,0 +1,2 @@\n+def test_more():\n+    pass\n", "--tests")
     assert told.out == ""
     assert "test_new.py: new tests are in it" in told.err
+
+
+def test_tests_of_a_moved_file_are_new(shop: Path) -> None:
+    """Their ids are others now, and the store knows the old ones."""
+    (shop / "tests").mkdir()
+    (shop / "tests" / "test_t.py").write_text("def test_price(): pass\ndef test_health(): pass\n")
+    moved = "diff --git a/t.py b/tests/test_t.py\nsimilarity index 100%\nrename from t.py\nrename to tests/test_t.py\n"
+    told = asked(shop, moved, "--tests")
+    assert told.out == ""
+    assert "tests/test_t.py: new tests are in it" in told.err
+    assert "no more: t.py::test_health, t.py::test_price" in told.err
 
 
 def test_tests_of_files_that_are_no_more() -> None:

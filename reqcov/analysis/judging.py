@@ -169,7 +169,8 @@ class Judge:
                 self._at_import(verdict, change.old, verdict.reasons[-1])
         elif posixpath.basename(path) == "conftest.py" or _is_test(path) or verdict.changed_tests:
             self._at_import(verdict, path, "tests are in it" if _is_test(path) else "tests below its folder use it")
-            if any(last_name(name).startswith("test") for name in verdict.new):
+            came = verdict.new if change.old == change.new or after is None else after.bodies
+            if any(last_name(name).startswith("test") for name in came):
                 verdict.reasons.append("new tests are in it: the store knows nothing of them, so they are not listed")
         elif change.old is None and not found_by_name:
             verdict.reasons.append("it is new, and nobody imports it")
