@@ -1,4 +1,7 @@
-"""Records which code every request to a WSGI or ASGI server runs."""
+"""Records which code every request to a WSGI or ASGI server runs.
+
+PYTEST_DONT_REWRITE: pytest warns of packages with plugins that were imported before it began, unless they say this.
+"""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ class Carried:
         self._members = [key for key, header in allowed.items() if header is None]
 
     def __call__(self, header_of: HeaderOf, request: Any) -> dict[str, str]:
-        """The labels of `request`, by key."""
+        """The labels of `request`, by key; an empty value is none, as of a variable that nobody has set."""
         found = {}
         if self._members:
             members = baggage.labels(header_of(request, baggage.HEADER) or "")
@@ -63,7 +63,7 @@ class Carried:
             value = header_of(request, header)
             if value is not None:
                 found[key] = value
-        return found
+        return {key: value for key, value in found.items() if value}
 
 
 def in_scope(scope: Scope, name: str) -> str | None:

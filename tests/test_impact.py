@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,8 @@ from typing import Any
 import pytest
 
 import reqcov
-from reqcov.analysis.source.edits import Edit, edit
+from reqcov.analysis.inputs.homes import gone
+from reqcov.analysis.source.edits import Edit, edit, named_elsewhere
 from reqcov.analysis.source.imports import Imports
 from reqcov.analysis.source.outline import Outline, outline
 from tests.calls import Request, call_wsgi
@@ -102,6 +105,17 @@ def test_functions_that_come_and_go() -> None:
     found = edited(("def use(", "def used("))
     assert (found.touched, set(found.new), found.at_import) == ({"use"}, {"used"}, None)
     assert {(each.name, each.came) for each in found.moved} == {("use", False), ("used", True)}
+
+
+@pytest.mark.parametrize(
+    ("finds", "matters"), [("getattr(self, f'show_{kind}')", True), ("vars()['show']", True), ("self.show", False)]
+)
+def test_functions_that_are_found_by_text(finds: str, matters: bool) -> None:
+    """Where a module looks names up, a new function may be called by one that is written nowhere."""
+    text = f"class Shop:\n    def show(self, kind):\n        return {finds}\n"
+    before, after = made(text), made(f"{text}    def show_cart(self):\n        return 1\n")
+    (moved,) = edit(before, after).moved
+    assert (named_elsewhere(moved, before, after, {}) is not None) == matters
 
 
 def test_who_imports() -> None:
@@ -210,6 +224,88 @@ def test_what_else_may_break(shop: Path, path: str, old: str, new: str, tests: i
     told = asked(shop, changed(shop, path, old, new), "--tests")
     assert (told.status, len(told.out.splitlines())) == (0, tests)
     assert ("No test runs what changed" in told.err) == (tests == 0)
+
+
+@pytest.mark.parametrize(
+    ("package", "tests", "listed"),
+    [
+        ("", "from shop import prices\ndef test_health():\n    assert prices.taxed(1) == 2\n", 2),
+        ("", "import shop.prices\ndef test_health():\n    assert shop.prices.price(1) == 4\n", 2),
+        ("from shop.prices import taxed\n", "from shop import taxed\ntest_health = taxed\n", 2),
+        ("", "from shop import web\ndef test_health():\n    assert web.taxed\n", 1),
+        ("", "from shop.prices import RATE\ndef test_health():\n    assert RATE\n", 1),
+    ],
+)
+def test_what_tests_call_themselves(shop: Path, package: str, tests: str, listed: int) -> None:
+    """A test may have called a function in no request, or one that calls it, if its file imports it and names it."""
+    (shop / "shop" / "__init__.py").write_text(package)
+    (shop / "t.py").write_text(f"{tests}def test_price(): pass\n")
+    told = asked(shop, changed(shop, "shop/prices.py", "    return number + 1", "    return number + 2"), "--tests")
+    assert len(told.out.splitlines()) == listed
+    assert ("themselves" in told.err) == (listed == 2)
+
+
+@pytest.mark.parametrize(
+    ("files", "left_out"),
+    [
+        ({"t.py": "def test_health(): pass\n"}, ["t.py::test_price"]),
+        ({"t.py": "def test_health(): pass\n", "more.py": "class Prices:\n    def test_price(self): pass\n"}, []),
+        ({"t.py": "from_feature('prices')\n"}, []),  # makes them, perhaps
+        ({"t.py": "def test_health(:\n"}, []),
+        ({}, []),  # somewhere else
+    ],
+)
+def test_tests_that_are_no_more(shop: Path, files: dict[str, str], left_out: list[str]) -> None:
+    """They are left out, and that is said: pytest runs nothing at all where it can't find one of those it is given."""
+    for name, text in files.items():
+        (shop / name).write_text(text)
+    diff = changed(shop, "shop/prices.py", "RATE = 3", "RATE = 4")
+    told = asked(shop, diff, "--tests")
+    assert set(told.out.splitlines()) == {"t.py::test_price", "t.py::test_health"} - set(left_out)
+    assert ("no more: t.py::test_price" in told.err) == bool(left_out)
+    answer = asked(shop, diff, "--format", "json").json
+    assert (answer["gone"], answer["tests_known"]) == (left_out, 2 - len(left_out))
+
+
+def test_the_store_is_no_change(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That it lies in the repository, and git knows nothing of it, lists nobody."""
+    for name in [name for name in os.environ if name.startswith("GIT_")]:
+        monkeypatch.delenv(name)
+    (shop / ".gitignore").write_text("__pycache__\n")
+    own = ["-c", "user.name=me", "-c", "user.email=me@shop.example"]
+    for words in (["init", "-q"], ["add", "shop", ".gitignore"], ["commit", "-qm", "first"]):
+        subprocess.run(["git", *own, *words], cwd=shop, check=True)
+    (shop / "s.sqlite3-wal").touch()
+    told = run("impact", "--store", "s.sqlite3", "--since", "HEAD")
+    assert (told.status, told.out) == (0, "Nothing has changed.\n")
+    (shop / "notes.txt").touch()
+    assert "notes.txt" in run("impact", "--store", "s.sqlite3", "--since", "HEAD").out
+
+
+def test_new_tests_are_told(shop: Path) -> None:
+    """The store can't know them, so they are not listed, and that is said: somebody has to run them."""
+    told = asked(shop, "--- /dev/null\n+++ b/test_new.py\n@@ -0,0 +1,2 @@\n+def test_more():\n+    pass\n", "--tests")
+    assert told.out == ""
+    assert "test_new.py: new tests are in it" in told.err
+
+
+def test_tests_of_a_moved_file_are_new(shop: Path) -> None:
+    """Their ids are others now, and the store knows the old ones."""
+    (shop / "tests").mkdir()
+    (shop / "tests" / "test_t.py").write_text("def test_price(): pass\ndef test_health(): pass\n")
+    moved = "diff --git a/t.py b/tests/test_t.py\nsimilarity index 100%\nrename from t.py\nrename to tests/test_t.py\n"
+    told = asked(shop, moved, "--tests")
+    assert told.out == ""
+    assert "tests/test_t.py: new tests are in it" in told.err
+    assert "no more: t.py::test_health, t.py::test_price" in told.err
+
+
+def test_tests_of_files_that_are_no_more() -> None:
+    """A file is gone if a diff deletes it, or if others of its folder are there; ids may begin in another folder."""
+    homes = {"a": "old/test_a.py", "b": "tests/test_b.py", "c": "tests/test_c.py", "d": "else/test_d.py", "e": ""}
+    there = {"app/tests/test_c.py": None}
+    assert gone(homes, {"app/old/test_a.py"}, there) == {"a", "b"}
+    assert gone(homes, set(), {}) == set()
 
 
 def test_what_the_store_knows_nothing_of(shop: Path) -> None:

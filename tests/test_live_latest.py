@@ -68,6 +68,25 @@ def test_now(tmp_path: Path) -> None:
         assert client.get("/data/now.json").json()["stamp"] == now["stamp"]
 
 
+@pytest.mark.usefixtures("eager")
+def test_tests_that_ran_again(tmp_path: Path) -> None:
+    """What tests cover now is seen though no request has come since."""
+    store, told = filled(tmp_path), tmp_path / "tests.info"
+    told.write_text("SF:elsewhere.py\nDA:1,1\nend_of_record\n")
+    with pages_of(store, tests=[told]) as client:
+        before = client.get("/data/now.json").json()["stamp"]
+        assert f'data-stamp="{before}"' in client.get("/gaps.html").text
+        assert "nothing of the files in the store" in client.get("/gaps.html").text
+        told.write_text("".join(f"SF:{file}\nDA:1,1\nend_of_record\n" for file in (tmp_path / "project").rglob("*.py")))
+        now = client.get("/data/now.json").json()["stamp"]
+        assert now != before
+        text = client.get("/gaps.html").text
+        assert f'data-stamp="{now}"' in text
+        assert "nothing of the files in the store" not in text
+        told.unlink()
+        assert "can&#39;t be read" in client.get("/gaps.html").text
+
+
 def test_stamp(tmp_path: Path) -> None:
     """It changes with whatever is shown, and not because somebody has looked."""
     store = tmp_path / "store.sqlite3"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -21,7 +22,7 @@ pytest_plugins = ["pytester"]
 PLUGIN = ("-p", "reqcov.testing.plugin", "-p", "no:cacheprovider")
 XDIST = (*PLUGIN, "-p", "xdist", "-n", "2")
 WITH_AND_WITHOUT_XDIST = pytest.mark.parametrize("options", [PLUGIN, XDIST], ids=["one process", "xdist"])
-TOKEN = "only-for-these-tests"
+TOKEN = "only-for-these-tests-\u2026"
 
 
 @pytest.fixture
@@ -52,6 +53,13 @@ def test_off(pytester: pytest.Pytester) -> None:
         """
     )
     pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=1)
+
+
+def test_imported_before_pytest(pytester: pytest.Pytester) -> None:
+    """A process that has imported reqcov runs pytest without a warning."""
+    pytester.makepyfile(test_it="def test_it(): ...")
+    script = "import reqcov, pytest; raise SystemExit(pytest.main(['-W', 'error', '-p', 'no:cacheprovider']))"
+    assert pytester.run(sys.executable, "-c", script).ret == 0
 
 
 ENDINGS = """
@@ -148,6 +156,8 @@ REFUSED = {
     "--reqcov=test_it.py/no.sqlite3": "can't be opened or written",
     "--reqcov test_it.py": "takes 'test_it.py' for a store",
     "--reqcov test_it.py::test_it": "takes 'test_it.py::test_it' for a store",
+    "--reqcov=False": "takes 'on', 'off', a store or a URL",
+    "--reqcov=ON": "takes 'on', 'off', a store or a URL",
     "--reqcov .": "takes '.' for a store",
     "--reqcov --reqcov-header=X:Y": "'X:Y' can't be the name of a header",
 }
@@ -199,8 +209,9 @@ def test_configuration(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatc
     monkeypatch.chdir(pytester.path / "sub")
     pytester.runpytest_inprocess(*PLUGIN, "--reqcov=off").assert_outcomes(passed=1)
     assert not (pytester.path / "kept.sqlite3").exists()
-    pytester.runpytest_inprocess(*PLUGIN, "--setup-plan")
-    assert not (pytester.path / "kept.sqlite3").exists()
+    for only_shows in ("--setup-plan", "--collect-only", "--fixtures", "--fixtures-per-test"):
+        assert pytester.runpytest_inprocess(*PLUGIN, only_shows).ret == 0
+        assert not (pytester.path / "kept.sqlite3").exists()
     pytester.runpytest_inprocess(*PLUGIN).assert_outcomes(passed=1)
     assert outcomes(pytester.path / "kept.sqlite3") == {"test_it": "passed"}
 
@@ -244,6 +255,10 @@ def test_live_pages(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) 
         refused = pytester.runpytest_inprocess(*PLUGIN, f"--reqcov=http://127.0.0.1:{address}/")
         assert refused.ret == pytest.ExitCode.USAGE_ERROR
         refused.stderr.fnmatch_lines(["ERROR: --reqcov: *tests answers 401, *REQCOV_TOKEN*"])
+        monkeypatch.setenv("REQCOV_TOKEN", f"{TOKEN}\n")
+        unusable = pytester.runpytest_inprocess(*PLUGIN, f"--reqcov=http://127.0.0.1:{address}/")
+        assert TOKEN not in unusable.stderr.str()
+        unusable.stderr.fnmatch_lines(["ERROR: --reqcov: REQCOV_TOKEN can't be sent: *"])
         monkeypatch.setenv("REQCOV_TOKEN", TOKEN)
         pytester.runpytest_subprocess(*PLUGIN, f"--reqcov=http://127.0.0.1:{address}/")
     assert outcomes(pytester.path / "kept.sqlite3") == {"test_one": "passed", "test_two": "failed", "test_three": None}

@@ -94,7 +94,7 @@ class Impact:
     unlabelled: int
     """How many of these have no test's name: what they were made for can't be told."""
     tests_known: int
-    """Tests in the store."""
+    """Tests in the store, but for those that are no more."""
     share: float
     """Of these, the share that is listed, 0 to 1."""
     files: list[ChangedFile]
@@ -103,6 +103,8 @@ class Impact:
     """The most frequent one first."""
     tests: list[ImpactTest]
     """Those first whose requests ran touched functions most often; then by name."""
+    gone: list[str]
+    """Tests in the store that are no more, by name: pytest would end at once if it were given one of them."""
 
 
 def impact(view: View, changes: Iterable[Change], project: Project, told: Collection[str] = ()) -> Impact:
@@ -114,8 +116,8 @@ def impact(view: View, changes: Iterable[Change], project: Project, told: Collec
     for hit in view.hits:
         by_test[unpack_labels(hit.labels).get(TEST, "")].append(hit)
     unlabelled = by_test.pop("", [])
-    names = sorted({*by_test, *told} - {OTHER})
-    judge = Judge(view, list(changes), project, names)
+    judge = Judge(view, list(changes), project, {*by_test, *told} - {OTHER})
+    names = sorted(judge.tests)
     verdicts = judge.verdicts()
     touched = set().union(*(each.touched for each in verdicts))
     careful = set().union(*(each.careful for each in verdicts)) - touched
@@ -138,6 +140,7 @@ def impact(view: View, changes: Iterable[Change], project: Project, told: Collec
         files=[_file(view, each) for each in verdicts],
         routes=_routes(view, touched, careful, everything=everything),
         tests=sorted(tests, key=lambda row: (-row.requests, row.test)),
+        gone=sorted(judge.gone),
     )
 
 

@@ -9,13 +9,15 @@ from functools import cached_property
 from typing import Literal
 
 from reqcov.analysis.inputs.changes import Change
+from reqcov.analysis.inputs.homes import gone, home_of, same
 from reqcov.analysis.inputs.matching import match
 from reqcov.analysis.inputs.project import Project, Sides, worlds
 from reqcov.analysis.source.code import Code
 from reqcov.analysis.source.edits import Edit, edit, named_elsewhere
 from reqcov.analysis.source.imports import Importers, Imports
 from reqcov.analysis.source.masks import Mask, span
-from reqcov.analysis.source.outline import Outline, last_name
+from reqcov.analysis.source.outline import Outline, called_by, last_name
+from reqcov.analysis.source.reach import reaching
 from reqcov.analysis.source.startup import startup
 from reqcov.analysis.view import View
 
@@ -60,12 +62,12 @@ class Judge:
     """Weighs changes against what was recorded."""
 
     def __init__(self, view: View, changes: list[Change], project: Project, tests: Collection[str]) -> None:
-        """`tests` are the names of all that are known."""
+        """`tests` are the names of all that are known; those that are `gone` are weighed no more."""
         self._codebase = view.codebase
         self._used = {hit.footprint for hit in view.hits}
         self._files = view.files
         self._changes = changes
-        self._homes = {test: _home(test, project.folder) for test in tests}
+        self._homes = {test: home_of(test, project.folder) for test in tests}
         paths = {path for each in changes for path in (each.old, each.new) if path is not None}
         names = sorted(paths.union(project.modules))
         matched = match(names, view.files, project.folder)
@@ -77,9 +79,23 @@ class Judge:
         }
         self._stored |= {path: path for path in elsewhere if path not in self._stored}
         self._worlds = worlds(changes, project, self._texts, elsewhere)
+        self.gone = self._gone(project)
+        for test in self.gone:
+            del self._homes[test]
         self._graphs = Imports(self._worlds.before), Imports(self._worlds.after)
         self._ran: dict[tuple[str, str], set[int]] = {}
         self._importers: dict[str, Importers] = {}
+
+    def _gone(self, project: Project) -> set[str]:
+        old = {each.old for each in self._changes if each.old is not None and each.old != each.new}
+        deleted = {path for path in old if project.read(path) is None}
+        there = {*project.modules, *(each.new for each in self._changes if each.new is not None)} - deleted
+        return gone(self._homes, deleted, {path: self._worlds.after.get(path) for path in there})
+
+    @property
+    def tests(self) -> set[str]:
+        """The names of all that are known and still there."""
+        return set(self._homes)
 
     def verdicts(self) -> list[Verdict]:
         """In the order of the changes."""
@@ -95,7 +111,7 @@ class Judge:
         own = [path for path in dict.fromkeys((change.old, change.new)) if path is not None]
         stored = next((self._stored[path] for path in own if path in self._stored), None)
         verdict = Verdict(change.path, stored)
-        verdict.changed_tests = {test for test, home in self._homes.items() if any(_same(home, path) for path in own)}
+        verdict.changed_tests = {test for test, home in self._homes.items() if any(same(home, path) for path in own)}
         before = self._worlds.before.get(change.old or "")
         after = self._worlds.after.get(change.new or "")
         if any(path in self._unclear for path in own):
@@ -153,6 +169,9 @@ class Judge:
                 self._at_import(verdict, change.old, verdict.reasons[-1])
         elif posixpath.basename(path) == "conftest.py" or _is_test(path) or verdict.changed_tests:
             self._at_import(verdict, path, "tests are in it" if _is_test(path) else "tests below its folder use it")
+            came = verdict.new if change.old == change.new or after is None else after.bodies
+            if any(last_name(name).startswith("test") for name in came):
+                verdict.reasons.append("new tests are in it: the store knows nothing of them, so they are not listed")
         elif change.old is None and not found_by_name:
             verdict.reasons.append("it is new, and nobody imports it")
         elif beside and not found_by_name:
@@ -175,6 +194,10 @@ class Judge:
             verdict.functions[name] = self._running(path, name)
             verdict.scope = max(verdict.scope, "functions", key=SCOPES.index)
             self._beyond(verdict, path, name)
+        calling = reaching(path, found.touched, self._worlds.before, self._graphs[0])
+        if themselves := {test for test in self._homes if self._loads(test, calling)}:
+            verdict.careful_tests |= themselves
+            verdict.reasons.append("tests that may call what changed themselves, in no request, are listed")
         if found.at_import is not None:
             self._at_import(verdict, path, found.at_import)
         for reason in self._moved(path, found, before, after):
@@ -230,7 +253,7 @@ class Judge:
                 return True
             if self._worlds.before[where].bodies[function].routed:
                 continue
-            names = _names(function)
+            names = called_by(function)
             if any(not names.isdisjoint(made.mentions_at_import) for made in self._worlds.before.values()):
                 return True
             callers = {caller for each in names for caller in self._callers.get(each, ())} - {(where, function)}
@@ -263,11 +286,11 @@ class Judge:
         """Whether one of the files is that of a test, or a `conftest.py` that it uses."""
         home = self._homes[test]
         return any(
-            _same(home, file) or _is_conftest_of(file, home) for file in files if _is_test(file) or self._is_home(file)
+            same(home, file) or _is_conftest_of(file, home) for file in files if _is_test(file) or self._is_home(file)
         )
 
     def _is_home(self, path: str) -> bool:
-        return any(_same(home, path) for home in self._homes.values())
+        return any(same(home, path) for home in self._homes.values())
 
     def _in_process(self, test: str) -> bool:
         """Whether a test imports measured code itself; others ask a server, which may not even start."""
@@ -316,7 +339,7 @@ class Judge:
         seen, waiting = {(path, name)}, [(path, name)]
         while waiting and ran:
             function = waiting.pop()[1]
-            names = _names(function)
+            names = called_by(function)
             callers = {caller for each in names for caller in self._callers.get(each, ()) if caller[0] in self._stored}
             for caller in callers:
                 if not names.isdisjoint(self._kept_names):
@@ -341,12 +364,6 @@ class Judge:
         return found
 
 
-def _names(function: str) -> set[str]:
-    """What a function is called by: its last name, or that of its class where Python calls it."""
-    last = last_name(function)
-    return {last} if not (last.startswith("__") and "." in function) else {last, function.split(".")[-2]}
-
-
 def _lines(code: Code, name: str) -> Mask:
     """The lines that run where functions of that name do."""
     mask = 0
@@ -368,16 +385,6 @@ def _sets(importers: Importers) -> tuple[frozenset[str], ...]:
 
 def _first_lines(outline: Outline) -> dict[str, int]:
     return {name: body.first for name, body in outline.bodies.items()}
-
-
-def _home(test: str, folder: str) -> str:
-    """The file of a test, as a diff has it."""
-    file = test.partition("::")[0]
-    return posixpath.normpath(posixpath.join(folder, file)) if file.endswith(".py") else ""
-
-
-def _same(one: str, other: str) -> bool:
-    return bool(one) and bool(other) and (one == other or one.endswith(f"/{other}") or other.endswith(f"/{one}"))
 
 
 def _is_test(path: str) -> bool:

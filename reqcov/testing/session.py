@@ -17,8 +17,11 @@ from reqcov.errors import ReqcovError
 from reqcov.labels import ambient
 from reqcov.record import LABEL_LENGTH
 from reqcov.store.model import TEST, Outcome, Run, storable
-from reqcov.testing.plugin import ON, labelling
+from reqcov.testing.plugin import OFF, ON, labelling
 from reqcov.testing.telling import Telling
+
+RUN_NOTHING = ("collectonly", "setuponly", "showfixtures", "show_fixtures_per_test", "cacheshow")
+"""Options of pytest that only show something."""
 
 os.register_at_fork(after_in_child=ambient.clear)  # a server that a fixture forks outlives the test
 
@@ -31,7 +34,7 @@ def begin(config: pytest.Config) -> None:
     grouped = config.getoption("dist", None) == "loadgroup" or config.getoption("loadgroup", False)
     config.stash[labelling] = Labelling(header, grouped)
     config.pluginmanager.register(config.stash[labelling], "reqcov-labelling")
-    if hasattr(config, "workerinput") or config.getoption("setuponly"):
+    if hasattr(config, "workerinput") or any(config.getoption(name, None) for name in RUN_NOTHING):
         return  # of workers of pytest-xdist the controller tells: it also knows of those that crash
     try:
         where = _where(config)
@@ -49,6 +52,8 @@ def _where(config: pytest.Config) -> str | None:
     if where == ON:
         store = configured("store")
         return str(store) if store is not None else None
+    if where.lower() in (ON, OFF, "true", "false", "yes", "no", "1", "0"):
+        raise pytest.UsageError(f"--reqcov takes '{ON}', '{OFF}', a store or a URL; {where!r} is not one of these.")
     if Path(where.partition("::")[0]).is_dir() or where.partition("::")[0].endswith(".py"):
         raise pytest.UsageError(
             f"--reqcov takes {where!r} for a store, as it comes next: write --reqcov after it, or --reqcov={ON}."

@@ -78,8 +78,12 @@ class LivePages:
     def __init__(self, url: str, token: str | None) -> None:
         if "?" in url:  # as `reqcov serve` prints it; it is shown in pytest's output
             raise ConfigError("put the token into REQCOV_TOKEN, and leave the URL without it.")
+        if token and not token.isprintable():  # http.client would show it in its error
+            raise ConfigError("REQCOV_TOKEN can't be sent: it has line breaks, or other characters that nobody sees.")
         self._url = url.rstrip("/")
-        self._headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
+        self._headers = {"Content-Type": "application/json"}
+        if token:
+            self._headers["Authorization"] = f"Bearer {token}".encode().decode("latin-1")
         self._opener = build_opener(Straight)
         self._begun: dict[str, float] = {}
 

@@ -24,7 +24,7 @@ from reqcov.ui.access import Access, Auth, access, known_hosts, refuse_host, ref
 from reqcov.ui.actions import PAGE as ACTIONS
 from reqcov.ui.actions import Actions
 from reqcov.ui.exchange import HTML, JSON, Answer, Request, in_json, iso, redirect
-from reqcov.ui.latest import Latest
+from reqcov.ui.latest import Latest, stamp
 from reqcov.ui.plain import plain
 from reqcov.ui.runs import Tests
 
@@ -78,6 +78,7 @@ def app(
         access(auth, token, insecure),
         known_hosts(hosts, insecure),
         partial(make_site, exclude=excluded(), actions=actions, tests=files),
+        files,
         actions=actions,
         test_runs=test_runs,
     )
@@ -92,11 +93,12 @@ class Pages:
         access: Access,
         hosts: frozenset[str] | None,
         make: Callable[[Path], Site],
+        tests: Sequence[Path],
         *,
         actions: bool,
         test_runs: bool,
     ) -> None:
-        self._latest = Latest(store, make)
+        self._latest = Latest(store, make, tests)
         self._access = access
         self._hosts = hosts
         self._assets = {f"assets/{each.name}": each for each in ASSETS.iterdir()}
@@ -158,8 +160,8 @@ class Pages:
         return Answer(body=body, kind=kind(name or ""))
 
     def _now(self) -> Answer:
-        stamp, last_seen = self._latest.state()
-        told = {"stamp": stamp, "last_seen": iso(last_seen), "now": iso(time.time())}
+        state = self._latest.state()
+        told = {"stamp": state.stamp, "last_seen": iso(state.last_seen), "now": iso(time.time())}
         return in_json(told)
 
 
@@ -180,4 +182,4 @@ def make_site(store: Path, *, exclude: str, actions: bool, tests: Sequence[Path]
             raise StoreError(f"No request {sampled} yet in {store}; send your server some.")
         view.codebase.complete()
         covered = partial(tested, tests, view.files, Path.cwd()) if tests else None
-        return Site(view, stamp=reader.stamp(), live=True, actions=actions, tested=covered)
+        return Site(view, stamp=stamp(reader, tests), live=True, actions=actions, tested=covered)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from reqcov.errors import StoreBusy, StoreError
-from reqcov.store.reading import reading
+from reqcov.store.reading import StoreReader, reading
 
 PAUSE = 2.0
 """Seconds for which pages are taken for the latest."""
@@ -23,7 +24,7 @@ class Site(Protocol):
 
     @property
     def stamp(self) -> str:
-        """Of the store that they were made of."""
+        """Of what they were made of."""
 
     def render(self, name: str) -> bytes:
         """One of them. Raises KeyError where there is none of that name."""
@@ -38,22 +39,39 @@ class State(NamedTuple):
     """When its latest request came, in seconds since the epoch; None where there is none."""
 
 
-def state(store: Path) -> State:
+def state(store: Path, tests: Sequence[Path] = ()) -> State:
     """Look, without reading much. Raises StoreError where there is no store, or none that can be read."""
     with reading(store) as reader:
-        return State(reader.stamp(), reader.last_seen())
+        return State(stamp(reader, tests), reader.last_seen())
+
+
+def stamp(reader: StoreReader, tests: Sequence[Path]) -> str:
+    """Another one whenever the store holds something else, or one of the files was written that tell of tests."""
+    if not tests:
+        return reader.stamp()
+    return f"{reader.stamp()}-{zlib.crc32(repr([_written(file) for file in tests]).encode()):08x}"
+
+
+def _written(file: Path) -> tuple[int, int] | None:
+    try:
+        status = file.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size
 
 
 class Latest:
     """Keeps the site of a store. Any number of threads may ask for it; one at a time makes it."""
 
-    def __init__(self, store: Path, make: Callable[[Path], Site]) -> None:
+    def __init__(self, store: Path, make: Callable[[Path], Site], tests: Sequence[Path] = ()) -> None:
+        """`tests`: files that pages are made of besides the store."""
         self._store = store
+        self._tests = tests
         self._make = make
         self._making = threading.Lock()
         self._site: Site | None = None
         self._due = 0.0
-        """When to look whether the store has changed, by the monotonic clock."""
+        """When to look whether anything has changed, by the monotonic clock."""
 
     def site(self) -> Site:
         """The pages; those of before while others are being made, or the store is too busy to be read.
@@ -74,7 +92,7 @@ class Latest:
         site = self._site
         started = time.monotonic()
         try:
-            if site is None or state(self._store).stamp != site.stamp:
+            if site is None or state(self._store, self._tests).stamp != site.stamp:
                 site = self._make(self._store)
         except StoreBusy:
             if site is None:
@@ -86,7 +104,7 @@ class Latest:
     def state(self) -> State:
         """Of the store, with the stamp that pages would have which are asked for now."""
         try:
-            now = state(self._store)
+            now = state(self._store, self._tests)
         except StoreBusy:
             now = State(self._site.stamp if self._site else None, None)
         except StoreError:

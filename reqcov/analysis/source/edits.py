@@ -9,6 +9,9 @@ from typing import NamedTuple
 
 from reqcov.analysis.source.outline import Definition, Outline, last_name
 
+BY_TEXT = frozenset({"getattr", "hasattr", "globals", "vars", "dir", "__dict__", "getmembers"})
+"""What finds a function by a name that nobody has written."""
+
 
 class Moved(NamedTuple):
     """A function that came or went."""
@@ -67,6 +70,8 @@ def named_elsewhere(moved: Moved, old: Outline, new: Outline, others: Mapping[st
     own = old if moved.came else new
     if name in own.mentions:
         return f"{what}, and the module has that name {'already' if moved.came else 'still'}"
+    if moved.came and not own.mentions.isdisjoint(BY_TEXT):
+        return f"{what}, and the module looks names up, perhaps that one"
     scope = moved.name.split(".")[-2] if moved.in_class else ""
     for path, other in others.items():
         if name in other.mentions:

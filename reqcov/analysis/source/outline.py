@@ -104,6 +104,12 @@ def last_name(qualified: str) -> str:
     return qualified.rpartition(".")[2]
 
 
+def called_by(qualified: str) -> set[str]:
+    """The names that a function is called by: its last one, or that of its class where Python calls it."""
+    last = last_name(qualified)
+    return {last} if not (last.startswith("__") and "." in qualified) else {last, qualified.split(".")[-2]}
+
+
 class _Outliner:
     """Takes a syntax tree apart, in place."""
 
