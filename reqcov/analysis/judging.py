@@ -17,7 +17,7 @@ from reqcov.analysis.source.edits import Edit, edit, named_elsewhere
 from reqcov.analysis.source.imports import Importers, Imports
 from reqcov.analysis.source.masks import Mask, span
 from reqcov.analysis.source.outline import Outline, called_by, last_name
-from reqcov.analysis.source.reach import reaching
+from reqcov.analysis.source.reach import Reach
 from reqcov.analysis.source.startup import startup
 from reqcov.analysis.view import View
 
@@ -83,6 +83,7 @@ class Judge:
         for test in self.gone:
             del self._homes[test]
         self._graphs = Imports(self._worlds.before), Imports(self._worlds.after)
+        self._reach = Reach(self._worlds.before, self._graphs[0])
         self._ran: dict[tuple[str, str], set[int]] = {}
         self._importers: dict[str, Importers] = {}
 
@@ -194,7 +195,7 @@ class Judge:
             verdict.functions[name] = self._running(path, name)
             verdict.scope = max(verdict.scope, "functions", key=SCOPES.index)
             self._beyond(verdict, path, name)
-        calling = reaching(path, found.touched, self._worlds.before, self._graphs[0])
+        calling = self._reach.of(path, found.touched)
         if themselves := {test for test in self._homes if self._loads(test, calling)}:
             verdict.careful_tests |= themselves
             verdict.reasons.append("tests that may call what changed themselves, in no request, are listed")
