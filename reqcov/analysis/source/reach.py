@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 
 from reqcov.analysis.source.imports import Imports
 from reqcov.analysis.source.outline import Outline, called_by
+
+CONFTEST = "conftest.py"
+
+
+def is_test(path: str) -> bool:
+    """Whether pytest collects it, or uses it beside what it collects."""
+    name = posixpath.basename(path)
+    return name == CONFTEST or (name.startswith("test_") and name.endswith(".py")) or name.endswith("_test.py")
 
 
 class Reach:
@@ -16,6 +25,7 @@ class Reach:
         """Of the modules by path, and of who imports them."""
         self._outlines = outlines
         self._graph = graph
+        self._all_near: dict[str, set[str]] = {}
         self._indexes: dict[str, Mapping[str, set[str]]] = {}
 
     def of(self, path: str, functions: Collection[str]) -> set[str]:
@@ -28,7 +38,7 @@ class Reach:
         seen = set(waiting)
         while waiting:
             where, function = waiting.pop()
-            for other in (where, *self._graph.importers(where)):
+            for other in self._near(where):
                 index = self._index(other)
                 for name in called_by(function) & index.keys():
                     found.add(other)
@@ -37,6 +47,15 @@ class Reach:
                     seen |= more
                     waiting += more
         return found
+
+    def _near(self, path: str) -> set[str]:
+        """A module, those that import it, and tests to whom a `conftest.py` hands what it imports."""
+        if path not in self._all_near:
+            importers = self._graph.importers(path)
+            above = tuple(each.removesuffix(CONFTEST) for each in importers if posixpath.basename(each) == CONFTEST)
+            below = {each for each in self._outlines if above and each.startswith(above) and is_test(each)}
+            self._all_near[path] = {path, *importers, *below}
+        return self._all_near[path]
 
     def _index(self, path: str) -> Mapping[str, set[str]]:
         """By a name, the functions of a module that have it in them; an empty one for what is outside of functions."""
