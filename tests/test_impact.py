@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -278,6 +280,21 @@ def test_tests_that_are_no_more(shop: Path, files: dict[str, str], left_out: lis
     assert ("no more: t.py::test_price" in told.err) == bool(left_out)
     answer = asked(shop, diff, "--format", "json").json
     assert (answer["gone"], answer["tests_known"]) == (left_out, 2 - len(left_out))
+
+
+def test_the_store_is_no_change(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That it lies in the repository, and git knows nothing of it, lists nobody."""
+    for name in [name for name in os.environ if name.startswith("GIT_")]:
+        monkeypatch.delenv(name)
+    (shop / ".gitignore").write_text("__pycache__\n")
+    own = ["-c", "user.name=me", "-c", "user.email=me@shop.example"]
+    for words in (["init", "-q"], ["add", "shop", ".gitignore"], ["commit", "-qm", "first"]):
+        subprocess.run(["git", *own, *words], cwd=shop, check=True)
+    (shop / "s.sqlite3-wal").touch()
+    told = run("impact", "--store", "s.sqlite3", "--since", "HEAD")
+    assert (told.status, told.out) == (0, "Nothing has changed.\n")
+    (shop / "notes.txt").touch()
+    assert "notes.txt" in run("impact", "--store", "s.sqlite3", "--since", "HEAD").out
 
 
 def test_new_tests_are_told(shop: Path) -> None:

@@ -53,7 +53,10 @@ def command(
         raise click.UsageError("Give either --since or --diff.")
     folder = Path.cwd()
     changes = git.changes_since(revision, folder) if revision is not None else read_diff(diff.read() if diff else b"")
-    changes = [each for each in changes if not any(fnmatchcase(each.path, pattern) for pattern in ignore)]
+    own = _own(store, git.top(folder) or folder)
+    changes = [
+        each for each in changes if each.path not in own and not any(fnmatchcase(each.path, glob) for glob in ignore)
+    ]
     with reading(store) as reader:
         answer = _answer(reader, store, changes, _project(folder))
     if ids:
@@ -67,6 +70,12 @@ def _answer(reader: StoreReader, store: Path, changes: list[Change], project: Pr
     if not view.hits and not any(view.codebase.seen.values()):
         raise StoreError(f"The store {store} holds no requests yet; send your server some.")
     return impact(view, changes, project, reader.tests())
+
+
+def _own(store: Path, home: Path) -> set[str]:
+    """The paths of the store's own files, as git has them: that requests were recorded is no change."""
+    path = Path(os.path.relpath(store.resolve(), home.resolve())).as_posix()
+    return {f"{path}{end}" for end in ("", "-wal", "-shm")}
 
 
 def _project(folder: Path) -> Project:
