@@ -156,6 +156,8 @@ REFUSED = {
     "--reqcov=test_it.py/no.sqlite3": "can't be opened or written",
     "--reqcov test_it.py": "takes 'test_it.py' for a store",
     "--reqcov test_it.py::test_it": "takes 'test_it.py::test_it' for a store",
+    "--reqcov=False": "takes 'on', 'off', a store or a URL",
+    "--reqcov=ON": "takes 'on', 'off', a store or a URL",
     "--reqcov .": "takes '.' for a store",
     "--reqcov --reqcov-header=X:Y": "'X:Y' can't be the name of a header",
 }

@@ -17,7 +17,7 @@ from reqcov.errors import ReqcovError
 from reqcov.labels import ambient
 from reqcov.record import LABEL_LENGTH
 from reqcov.store.model import TEST, Outcome, Run, storable
-from reqcov.testing.plugin import ON, labelling
+from reqcov.testing.plugin import OFF, ON, labelling
 from reqcov.testing.telling import Telling
 
 RUN_NOTHING = ("collectonly", "setuponly", "showfixtures", "show_fixtures_per_test", "cacheshow")
@@ -52,6 +52,8 @@ def _where(config: pytest.Config) -> str | None:
     if where == ON:
         store = configured("store")
         return str(store) if store is not None else None
+    if where.lower() in (ON, OFF, "true", "false", "yes", "no", "1", "0"):
+        raise pytest.UsageError(f"--reqcov takes '{ON}', '{OFF}', a store or a URL; {where!r} is not one of these.")
     if Path(where.partition("::")[0]).is_dir() or where.partition("::")[0].endswith(".py"):
         raise pytest.UsageError(
             f"--reqcov takes {where!r} for a store, as it comes next: write --reqcov after it, or --reqcov={ON}."
