@@ -230,7 +230,8 @@ def test_ctrl_c_ends_all_of_it(tmp_path: Path) -> None:
     store, folder = tmp_path / "reqcov.sqlite3", tmp_path / "report"
     make(store, requests=5_000, routes=20, behaviours=200, files=2 * writing.MANY, functions=8, days=2)
     command = [sys.executable, "-m", "reqcov", "html", "-o", folder, "--store", store]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True) as process:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=tmp_path, stdout=pipe, stderr=pipe, start_new_session=True) as process:
         while not (folder / "route").exists() and process.poll() is None:
             time.sleep(0.001)
         os.killpg(process.pid, signal.SIGINT)
