@@ -15,6 +15,7 @@ from reqcov.analysis.inputs.homes import gone
 from reqcov.analysis.source.edits import Edit, edit, named_elsewhere
 from reqcov.analysis.source.imports import Imports
 from reqcov.analysis.source.outline import Outline, outline
+from reqcov.analysis.source.reach import Reach
 from tests.calls import Request, call_wsgi
 from tests.mutating import Lab
 from tests.reading import recorded, run
@@ -243,6 +244,20 @@ def test_what_tests_call_themselves(shop: Path, package: str, tests: str, listed
     told = asked(shop, changed(shop, "shop/prices.py", "    return number + 1", "    return number + 2"), "--tests")
     assert len(told.out.splitlines()) == listed
     assert ("themselves" in told.err) == (listed == 2)
+
+
+def test_what_tests_call_of_fixtures() -> None:
+    """A test that a `conftest.py` may hand an object to calls its methods without an import of its own."""
+    texts = {
+        "shop/cart.py": "class Cart:\n    def total(self):\n        return 1",
+        "tests/conftest.py": "from shop.cart import Cart\ndef cart():\n    return Cart()",
+        "tests/web/test_cart.py": "def test_total(cart):\n    assert cart.total() == 1",
+        "tests/web/test_other.py": "def test_other(cart):\n    assert cart",
+        "other/test_cart.py": "def test_total(cart):\n    assert cart.total() == 1",
+    }
+    outlines = {path: made(text) for path, text in texts.items()}
+    found = Reach(outlines, Imports(outlines)).of("shop/cart.py", ["Cart.total"])
+    assert found == {"tests/web/test_cart.py"}
 
 
 @pytest.mark.parametrize(

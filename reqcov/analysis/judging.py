@@ -17,7 +17,7 @@ from reqcov.analysis.source.edits import Edit, edit, named_elsewhere
 from reqcov.analysis.source.imports import Importers, Imports
 from reqcov.analysis.source.masks import Mask, span
 from reqcov.analysis.source.outline import Outline, called_by, last_name
-from reqcov.analysis.source.reach import reaching
+from reqcov.analysis.source.reach import Reach, is_test
 from reqcov.analysis.source.startup import startup
 from reqcov.analysis.view import View
 
@@ -83,6 +83,7 @@ class Judge:
         for test in self.gone:
             del self._homes[test]
         self._graphs = Imports(self._worlds.before), Imports(self._worlds.after)
+        self._reach = Reach(self._worlds.before, self._graphs[0])
         self._ran: dict[tuple[str, str], set[int]] = {}
         self._importers: dict[str, Importers] = {}
 
@@ -167,8 +168,8 @@ class Judge:
             self._at_import(verdict, change.new or path, f"{reason}, but {_some(others)} may import it")
             if change.old is not None:
                 self._at_import(verdict, change.old, verdict.reasons[-1])
-        elif posixpath.basename(path) == "conftest.py" or _is_test(path) or verdict.changed_tests:
-            self._at_import(verdict, path, "tests are in it" if _is_test(path) else "tests below its folder use it")
+        elif posixpath.basename(path) == "conftest.py" or is_test(path) or verdict.changed_tests:
+            self._at_import(verdict, path, "tests are in it" if is_test(path) else "tests below its folder use it")
             came = verdict.new if change.old == change.new or after is None else after.bodies
             if any(last_name(name).startswith("test") for name in came):
                 verdict.reasons.append("new tests are in it: the store knows nothing of them, so they are not listed")
@@ -194,7 +195,7 @@ class Judge:
             verdict.functions[name] = self._running(path, name)
             verdict.scope = max(verdict.scope, "functions", key=SCOPES.index)
             self._beyond(verdict, path, name)
-        calling = reaching(path, found.touched, self._worlds.before, self._graphs[0])
+        calling = self._reach.of(path, found.touched)
         if themselves := {test for test in self._homes if self._loads(test, calling)}:
             verdict.careful_tests |= themselves
             verdict.reasons.append("tests that may call what changed themselves, in no request, are listed")
@@ -278,7 +279,7 @@ class Judge:
             if other in self._stored:
                 verdict.careful |= self._holding(self._codebase.running(self._stored[other], lambda _: ~0))
         loaded = {test for test in self._homes if self._loads(test, importers.loaded)}
-        if any(not _is_test(root) and not self._is_home(root) for root in importers.roots):
+        if any(not is_test(root) and not self._is_home(root) for root in importers.roots):
             loaded |= {test for test in self._homes if not self._in_process(test)}
         verdict.careful_tests |= loaded
 
@@ -286,7 +287,7 @@ class Judge:
         """Whether one of the files is that of a test, or a `conftest.py` that it uses."""
         home = self._homes[test]
         return any(
-            same(home, file) or _is_conftest_of(file, home) for file in files if _is_test(file) or self._is_home(file)
+            same(home, file) or _is_conftest_of(file, home) for file in files if is_test(file) or self._is_home(file)
         )
 
     def _is_home(self, path: str) -> bool:
@@ -302,7 +303,7 @@ class Judge:
         mains = [
             path
             for path in self._worlds.after
-            if (_is_test(path) or self._is_home(path)) and any(each in self._stored for each in graph.imported_by(path))
+            if (is_test(path) or self._is_home(path)) and any(each in self._stored for each in graph.imported_by(path))
         ]
         return {test for test in self._homes if self._loads(test, mains)}
 
@@ -385,12 +386,6 @@ def _sets(importers: Importers) -> tuple[frozenset[str], ...]:
 
 def _first_lines(outline: Outline) -> dict[str, int]:
     return {name: body.first for name, body in outline.bodies.items()}
-
-
-def _is_test(path: str) -> bool:
-    """Whether pytest collects it, or uses it beside what it collects."""
-    name = posixpath.basename(path)
-    return name == "conftest.py" or (name.startswith("test_") and name.endswith(".py")) or name.endswith("_test.py")
 
 
 def _is_conftest_of(path: str, home: str) -> bool:

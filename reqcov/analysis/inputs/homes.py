@@ -33,7 +33,10 @@ def gone(homes: Mapping[str, str], deleted: Collection[str], outlines: Mapping[s
     by_home: dict[str, set[str]] = defaultdict(set)
     for test, file in homes.items():
         by_home[file].add(test)
-    files = {each: [path for path in outlines if same(each, path)] for each in by_home if each}
+    by_last: dict[str, list[str]] = defaultdict(list)
+    for path in outlines:
+        by_last[posixpath.basename(path)].append(path)
+    files = {each: [path for path in by_last[posixpath.basename(each)] if same(each, path)] for each in by_home if each}
     folders = {posixpath.dirname(each) for each, paths in files.items() if paths}
     written = set().union(*(made.mentions for made in outlines.values() if made is not None))
     found: set[str] = set()
