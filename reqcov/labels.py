@@ -63,7 +63,7 @@ class Carried:
             value = header_of(request, header)
             if value is not None:
                 found[key] = value
-        return {key: value for key, value in found.items() if value}
+        return {key: value for key, value in found.items() if value.strip()}
 
 
 def in_scope(scope: Scope, name: str) -> str | None:
