@@ -20,8 +20,10 @@ def member(key: str, value: str) -> str:
 
 def labels(header: str) -> dict[str, str]:
     """The labels that a header holds, by key; what is no member of ours, or can't be understood, is passed over."""
+    if len(header) > LIMIT:
+        header = header[: LIMIT + 1].rpartition(",")[0]  # half a name would be another one
     found = {}
-    for each in header[:LIMIT].split(","):
+    for each in header.split(","):
         key, equals, value = each.partition(";")[0].partition("=")
         key = key.strip()
         if equals and key.startswith(PREFIX):

@@ -45,7 +45,8 @@ def waitress_of(app: Any) -> Iterator[int]:
     try:
         yield server.effective_port
     finally:
-        server.trigger.pull_trigger(lambda: wasyncore.close_all(server._map))  # in its own thread, which ends then
+        with contextlib.suppress(OSError):  # woken by somebody else, it has closed what it would be woken by
+            server.trigger.pull_trigger(lambda: wasyncore.close_all(server._map))  # in its own thread, which ends then
         thread.join(30)
         server.task_dispatcher.shutdown()
 

@@ -59,6 +59,8 @@ def labels_of(request: pytest.FixtureRequest, make_recorder: Make) -> LabelsOf:
         (["test = X-Id", "tenant"], {"X-ID": "1", "Baggage": "reqcov.tenant=2"}, {"test": "1", "tenant": "2"}),
         (["test"], {"baggage": "reqcov.test=" + "x" * 2_000}, {"test": "x" * LABEL_LENGTH}),
         (["test"], {"baggage": "a=b," * 3_000 + TEST}, {}),
+        (["test"], {"baggage": "a=b," * 2_040 + "reqcov.test=" + "x" * 20 + ",c=d"}, {"test": "x" * 20}),
+        (["test"], {"baggage": "a=b," * 2_040 + "reqcov.test=" + "x" * 21}, {}),
     ],
 )  # fmt: skip
 def test_headers(labels_of: LabelsOf, allowed: Any, headers: Any, expected: dict[str, str]) -> None:
