@@ -278,6 +278,18 @@ def test_what_was_not_sampled_comes_last(project: Project) -> None:
     assert found(gaps(project, "--build", "*")) == []
 
 
+@pytest.mark.skipif(not HAS_MONITORING, reason="nothing is known of requests that are not sampled")
+def test_nobody_knows_how_often_what_was_not_sampled_ran(project: Project) -> None:
+    """Where no request was sampled, every line counts once."""
+    for file in project.folder.glob(f"{project.store.name}*"):
+        file.unlink()
+    project.ask("/dear", sample=0.0)
+    (project.folder / "none.info").write_text("SF:shop/web.py\nDA:2,1\nend_of_record\n")
+    answer = gaps(project)
+    assert (answer["tested"], answer["ran"]) == (1, 3)
+    assert answer["weighted"] == answer["share"] == pytest.approx(1 / 3)
+
+
 def test_what_is_not_known_is_told(project: Project) -> None:
     """Requests without lines, files that can't be matched, found or parsed: each has a sentence."""
     add(project.store, [(hit("/x", UNREAD), 2), (hit("/x", OTHER), 1)])

@@ -195,7 +195,7 @@ def by_force(some: list[Program], drawn: dict[str, Any]) -> dict[str, Any]:
         "tested": done,
         "lines": ran - done,
         "share": done / ran if ran else 1.0,
-        "weighted": weight_done / weight if weight else 1.0,
+        "weighted": weight_done / weight if weight else done / ran if ran else 1.0,
         "gaps": rows,
     }
 

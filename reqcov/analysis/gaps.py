@@ -80,7 +80,8 @@ class Gaps:
     share: float
     """That is as a share, 0 to 1; 1 where there are none."""
     weighted: float
-    """The same, each line counted as often as requests ran it: the share of what users run that is tested."""
+    """The same, each line counted as often as requests ran it: the share of what users run that is tested.
+    Where no request was sampled, so that this isn't known, it is `share`."""
     lines: int
     """Lines in gaps."""
     dropped: dict[str, int]
@@ -118,6 +119,7 @@ def gaps(view: View, tested: Mapping[str, Mask], *, changed: Mapping[str, Mask] 
     rows = [
         row for path, mask in left.items() for row in _rows(view.files[path], mask, uses.get(path, {}), earlier, total)
     ]
+    share = count(done.values()) / count(ran.values()) if any(ran.values()) else 1.0
     return Gaps(
         requests=round(total),
         of_tests=round(_requests(of_tests)),
@@ -126,8 +128,8 @@ def gaps(view: View, tested: Mapping[str, Mask], *, changed: Mapping[str, Mask] 
         changes=changed is not None,
         ran=count(ran.values()),
         tested=count(done.values()),
-        share=count(done.values()) / count(ran.values()) if any(ran.values()) else 1.0,
-        weighted=of_done / weight if weight else 1.0,
+        share=share,
+        weighted=of_done / weight if weight else share,
         lines=count(left.values()),
         dropped=dict(sorted(view.codebase.dropped(use_of).items())),
         problems={path: file.code.problem for path, file in view.files.items() if file.code.problem},
