@@ -53,30 +53,53 @@ class Lasting(Protocol):
         """The process is a child that was forked just now."""
 
 
+class Delivering(Protocol):
+    """Something on its way, on a thread of its own."""
+
+    def end(self) -> threading.Thread | None:
+        """Come to an end, without being waited for; returns the thread that is at it. It may be told so twice."""
+
+
 open_now: weakref.WeakSet[Lasting] = weakref.WeakSet()
 
+
+unended: set[Delivering] = set()
+"""What was not told to end yet. What is open tells it; but once nobody holds that any more, the garbage collector does,
+perhaps on a thread that the end of the process does not wait for."""
 
 finishing: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
 """These still deliver what was recorded for apps that nobody holds any more; the end of the process waits for them."""
 
 
-def begin(lasting: Lasting) -> None:
-    """From now on, tell `lasting` of forks and of the end."""
+def begin(lasting: Lasting, deliveries: Iterable[Delivering]) -> None:
+    """From now on, tell `lasting` of forks and of the end, and see that `deliveries` come to an end."""
     open_now.add(lasting)
+    unended.update(deliveries)
     _outlive_multiprocessing()
     _go_ahead()
 
 
-def end(lasting: Lasting) -> None:
+def end(lasting: Lasting, deliveries: Iterable[Delivering]) -> None:
     """It is closed."""
     open_now.discard(lasting)
+    unended.difference_update(deliveries)
     step_back()
+
+
+def finish(delivery: Delivering) -> None:
+    """Nobody holds any more what it was for: end it, and have the end of the process wait for that."""
+    thread = delivery.end()
+    if thread is not None:
+        finishing.add(thread)
+    unended.discard(delivery)  # last: what was told to end twice is better than what was not
 
 
 @atexit.register
 def _close_all() -> None:
     for lasting in list(open_now):
         lasting.close()
+    for delivery in list(unended):
+        finish(delivery)
     deadline = time.monotonic() + ENDING_TIME
     for thread in list(finishing):
         thread.join(max(0.0, deadline - time.monotonic()))

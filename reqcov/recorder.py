@@ -131,7 +131,7 @@ class Recorder:
             self._dropped.atexit = False
             if config.follow_threads:
                 self._followed = FollowedThreads(self._carry)
-            lifetime.begin(self)
+            lifetime.begin(self, self._deliveries)
 
     def _store_sink(self, path: Path) -> Sink:
         from reqcov.store.writer import StoreSink  # SQLite is not for those who have no store
@@ -370,7 +370,7 @@ class Recorder:
             self._followed.close()
         for delivery in self._deliveries:
             delivery.close(CLOSING_TIME)
-        lifetime.end(self)
+        lifetime.end(self, self._deliveries)
 
     def __enter__(self) -> Recorder:
         return self
@@ -413,7 +413,5 @@ def _let_go(core: Core, deliveries: list[Delivery]) -> None:
     """Close what is left of a recorder that nobody closed and nobody holds any more, of an app for one test, say."""
     core.close()
     for delivery in deliveries:
-        thread = delivery.end()
-        if thread is not None:
-            lifetime.finishing.add(thread)
+        lifetime.finish(delivery)
     lifetime.step_back()

@@ -393,7 +393,7 @@ def test_at_any_line(call: str, before: int, server: Server, ledger: Ledger, mon
     for step in itertools.count(1):
         delivery = Delivery(ledger, Faults())
         last = Open(delivery)
-        lifetime.begin(last)
+        lifetime.begin(last, ())
         put(delivery, *["before"] * before)
         started = time.monotonic()
         interrupted = interrupted_at(step, partial(CALLS[call], delivery))
@@ -402,7 +402,7 @@ def test_at_any_line(call: str, before: int, server: Server, ledger: Ledger, mon
         if interrupted:
             assert len(ledger.written) == before + (call == "put"), step
         delivery.close(PATIENCE)
-        lifetime.end(last)
+        lifetime.end(last, ())
         if not interrupted:
             assert step > 20
             return

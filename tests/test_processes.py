@@ -276,3 +276,54 @@ def test_exit_with_something_that_hangs(hanging: str, run: Run) -> None:
     """The process ends all the same, and the other sink has got its record."""
     records = run(f"{HANGING[hanging]}\nwith r.record('job'): work()\n")
     assert [record["context"] for record in records] == ["job"]
+
+
+DROPPED = """
+import gc, sys, threading
+import reqcov
+
+class Sink(reqcov.Sink):
+    interval = 60.0
+
+    def accept(self, record):
+        self.taken = sorted(record.lines.values())
+        accepted.set()
+
+    def flush(self):
+        with open("kept", "a") as file:
+            print(self.taken, file=file)
+
+def work():
+    return 1
+
+gc.disable()
+accepted, dropped = threading.Event(), threading.Event()
+recorder = reqcov.Recorder(source=["."], sinks=[Sink()], core=sys.argv[1])
+with recorder.record("job"):
+    work()
+assert accepted.wait(30)  # what the record held of the recorder is let go of
+core = recorder._core
+
+def never():
+    dropped.set()
+    threading.Event().wait()
+
+def drop():
+    global recorder
+    del recorder
+    gc.collect()
+
+core.close = never
+threading.Thread(target=drop, daemon=True).start()
+assert dropped.wait(30)
+"""
+
+
+@pytest.mark.parametrize("core", [core for core in CORES if core != "python"])
+def test_dropped_while_the_process_ends(core: str, tmp_path: Path) -> None:
+    """What is about to let go of a recorder, the garbage collector of a thread that nobody waits for, loses nothing."""
+    script = tmp_path / "dropped.py"
+    script.write_text(DROPPED)
+    subprocess.run([sys.executable, script, core], check=True, cwd=tmp_path, timeout=60)
+    line = DROPPED.splitlines().index("    return 1") + 1
+    assert (tmp_path / "kept").read_text() == f"[frozenset({{{line}}})]\n"
