@@ -57,7 +57,6 @@ class Codebase:
         self._carried: dict[int, Carried] = {}
         self._pieces: dict[int, tuple[str, Mask]] = {}
         self._arcs: dict[int, frozenset[tuple[int, int]]] = {}
-        self._names: dict[int, Collection[str]] = {}
         shown: dict[str, StoredSource] = {}
         for source in sorted(self._sources.values(), key=lambda each: each.last_seen):
             if fits(source.builds):
@@ -177,6 +176,11 @@ class Codebase:
         """By path, the function statements that any request ran, chosen or not, sampled or not."""
         return self._of_any_version({key: source.ran for key, source in self._sources.items()})
 
+    @property
+    def problems(self) -> dict[str, str]:
+        """By path, why nothing can be told of a file: it can't be parsed, or its text was not kept."""
+        return {path: file.code.problem for path, file in self.files.items() if file.code.problem}
+
     @cached_property
     def outside(self) -> dict[str, Mask]:
         """By path, the function statements that were seen to run outside of all requests and jobs."""
@@ -235,24 +239,19 @@ class Codebase:
 
     def changed(self, footprints: Iterable[int]) -> dict[str, dict[str, set[int]]]:
         """By path and name, the functions that have changed since, and which of these footprints hold some of each."""
+        footprints = set(footprints)
+        names: dict[int, tuple[str, list[str]]] = {}
+        for key in self.held(footprints):
+            path = self._sources[self._lines[key].source].source.path
+            if path in self.files:
+                names[key] = path, [function.name for function, _ in self.left_behind(key)]
         found: dict[str, dict[str, set[int]]] = defaultdict(lambda: defaultdict(set))
-        for footprint in set(footprints):
+        for footprint in footprints:
             for key in self.pieces(footprint):
-                for name in self._changed(key):
-                    found[self._sources[self._lines[key].source].source.path][name].add(footprint)
+                path, changed = names.get(key, ("", []))
+                for name in changed:
+                    found[path][name].add(footprint)
         return found
-
-    def _changed(self, key: int) -> Collection[str]:
-        if key not in self._names:
-            source = self._sources[self._lines[key].source]
-            file = self.files.get(source.source.path)
-            names: set[str] = set()
-            if file is not None and file.digest != source.source.digest:
-                code = self._parsed.code(source.source.digest)
-                left = self._way(source, file).dropped(code.translate(self._lines[key].mask))
-                names = {function.name for function in code.functions if function.statements & left}
-            self._names[key] = names
-        return self._names[key]
 
     def branches(self, footprints: Iterable[int]) -> set[bool]:
         """Whether what these footprints hold was recorded with its arcs: with, without, both, or nothing is held."""

@@ -166,7 +166,7 @@ def dead(view: View, *, unimported: Mapping[str, tuple[str, Code]] | None = None
         functions=sum(bool(each.statements) for code in known for each in code.functions),
         statements=sum(code.in_functions.bit_count() for code in known),
         unused=sum(file.unused for file in files),
-        problems={path: file.code.problem for path, file in view.files.items() if file.code.problem},
+        problems=view.codebase.problems,
         files=sorted(files, key=lambda file: (file.unused < file.statements, -file.unused, file.path)),
     )
 

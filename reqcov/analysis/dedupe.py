@@ -179,7 +179,7 @@ def dedupe(view: View, of: Of | None = None, by: By = "lines") -> Dedupe:
         kept=rows,
         redundant=sorted(redundant, key=lambda row: row.name),
         aside=[AsideRow(name=name, reason=reason) for name, reason in sorted(aside.items())],
-        problems={path: file.code.problem for path, file in view.files.items() if file.code.problem},
+        problems=view.codebase.problems,
     )
 
 

@@ -158,7 +158,7 @@ def diff(a: View, b: View, names: tuple[Name, Name], over: float = 0.01) -> Diff
         both=round(sum(hit.requests for hit in set(a.hits) & set(b.hits))),
         routes=sorted(rows, key=lambda row: (-abs(row.share_b - row.share_a), row.route)),
         functions=list(_functions(b, likeness, (a.hits, b.hits))),
-        problems={path: file.code.problem for path, file in b.files.items() if file.code.problem},
+        problems=b.codebase.problems,
     )
 
 

@@ -132,7 +132,7 @@ def gaps(view: View, tested: Mapping[str, Mask], *, changed: Mapping[str, Mask] 
         weighted=of_done / weight if weight else share,
         lines=count(left.values()),
         dropped=dict(sorted(view.codebase.dropped(use_of).items())),
-        problems={path: file.code.problem for path, file in view.files.items() if file.code.problem},
+        problems=view.codebase.problems,
         gaps=sorted(rows, key=lambda row: (row.kind == "not sampled", -row.requests, row.path, row.lines)),
     )
 

@@ -72,9 +72,8 @@ def command(
     try:
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C does: waitress ends in good order
         try:
-            with view_of(
-                store, Chosen(), current=bool(tests)
-            ):  # shows how far it has come, where there is much that nobody has read yet
+            # Shows how far it has come, where there is much that nobody has read yet.
+            with view_of(store, Chosen(), current=bool(tests)):
                 pass
             pages.prepare()
         except StoreError as error:
