@@ -304,6 +304,15 @@ def test_new_tests_are_told(shop: Path) -> None:
     assert "test_new.py: new tests are in it" in told.err
 
 
+@pytest.mark.parametrize(
+    ("file", "reason"), [("conftest.py", "tests below its folder use it"), ("test_new.py", "tests are in it")]
+)
+def test_why_files_of_tests_count(shop: Path, file: str, reason: str) -> None:
+    """No measured process imports them; tests do, or are in them."""
+    told = asked(shop, f"--- /dev/null\n+++ b/{file}\n@@ -0,0 +1 @@\n+import shop\n")
+    assert f"    {reason}" in told.out.splitlines()
+
+
 def test_tests_of_a_moved_file_are_new(shop: Path) -> None:
     """Their ids are others now, and the store knows the old ones."""
     (shop / "tests").mkdir()

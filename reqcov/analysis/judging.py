@@ -17,7 +17,7 @@ from reqcov.analysis.source.edits import Edit, edit, named_elsewhere
 from reqcov.analysis.source.imports import Importers, Imports
 from reqcov.analysis.source.masks import Mask, span
 from reqcov.analysis.source.outline import Outline, called_by, last_name
-from reqcov.analysis.source.reach import Reach, is_test
+from reqcov.analysis.source.reach import CONFTEST, Reach, is_test
 from reqcov.analysis.source.startup import startup
 from reqcov.analysis.view import View
 
@@ -168,8 +168,9 @@ class Judge:
             self._at_import(verdict, change.new or path, f"{reason}, but {_some(others)} may import it")
             if change.old is not None:
                 self._at_import(verdict, change.old, verdict.reasons[-1])
-        elif posixpath.basename(path) == "conftest.py" or is_test(path) or verdict.changed_tests:
-            self._at_import(verdict, path, "tests are in it" if is_test(path) else "tests below its folder use it")
+        elif is_test(path) or verdict.changed_tests:
+            used = posixpath.basename(path) == CONFTEST
+            self._at_import(verdict, path, "tests below its folder use it" if used else "tests are in it")
             came = verdict.new if change.old == change.new or after is None else after.bodies
             if any(last_name(name).startswith("test") for name in came):
                 verdict.reasons.append("new tests are in it: the store knows nothing of them, so they are not listed")
@@ -390,7 +391,7 @@ def _first_lines(outline: Outline) -> dict[str, int]:
 
 def _is_conftest_of(path: str, home: str) -> bool:
     folder, _, name = path.rpartition("/")
-    return name == "conftest.py" and bool(home) and (not folder or f"/{home}".find(f"/{folder}/") >= 0)
+    return name == CONFTEST and bool(home) and (not folder or f"/{home}".find(f"/{folder}/") >= 0)
 
 
 def _some(names: list[str]) -> str:
