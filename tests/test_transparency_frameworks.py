@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from wsgiref.handlers import BaseCGIHandler
@@ -23,6 +24,7 @@ from reqcov.adapters.starlette import CoverageMiddleware
 from tests import asgi_shapes, wsgi_shapes
 
 CONTENT = b"line\n" * 30_000
+MOMENT = datetime(2026, 11, 23, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -69,7 +71,10 @@ def flask_app(log: list[Any], file: Path) -> flask.Flask:
 
     @app.route("/sent-from-memory")
     def sent_from_memory() -> flask.Response:
-        return flask.send_file(io.BytesIO(CONTENT), mimetype="text/plain")
+        response = flask.send_file(io.BytesIO(CONTENT), mimetype="text/plain")
+        assert response.date is not None
+        response.date = MOMENT  # the second may end between the two that are compared
+        return response
 
     @app.route("/whole")
     def whole() -> tuple[dict[str, int], int]:
